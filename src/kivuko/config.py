@@ -1,0 +1,165 @@
+"""What a run is told: frozen, validated values, read from TOML and written beside every result."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class Frozen(BaseModel):
+    """A value that does not change and knows all its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ObjectiveName(StrEnum):
+    """What student and teacher are compared by."""
+
+    TRANSPORT = "transport"
+    SENTENCE = "sentence"
+    SCORES = "scores"
+
+
+class BitextSource(Frozen):
+    """One file of bitext, and how it is to be used.
+
+    Attributes:
+        path: A UTF-8 file with `English<TAB>translation` on each line.
+        language: ISO 639 code of the translations, for example `sw`.
+        weight: How often each pair is seen in an epoch; 0.5 means every second pair, drawn anew each epoch.
+        license: What the model card says of it.
+    """
+
+    path: Path
+    language: Language
+    weight: float = Field(default=1.0, gt=0, le=100)
+    license: str | None = None
+
+    @property
+    def name(self) -> str:
+        """A short name for reports: the folder and the stem (`lafand/en-sw`)."""
+        return f"{self.path.parent.name}/{self.path.stem}" if self.path.parent.name else self.path.stem
+
+
+class ObjectiveConfig(Frozen):
+    """One term of the training loss.
+
+    Attributes:
+        name: Which objective.
+        weight: Its factor in the sum.
+        epsilon: Regularization of the transport plan, in the unit of the cosine cost (`transport`).
+        temperature: Divides the scores before the softmax (`scores`).
+        queue_batches: How many earlier batches are ranked beside the present one (`scores`).
+    """
+
+    name: ObjectiveName
+    weight: float = Field(default=1.0, gt=0)
+    epsilon: float = Field(default=0.05, gt=0, le=10)
+    temperature: float = Field(default=0.05, gt=0, le=10)
+    queue_batches: int = Field(default=15, ge=0, le=10_000)
+
+
+class TransplantConfig(Frozen):
+    """How a student is grown on the teacher.
+
+    Attributes:
+        vocabulary_size: Size of the vocabulary trained on the translations, before the union with the teacher's.
+        iterations: Passes of IBM Model 1.
+        keep_share: Share of links to itself from which a teacher piece keeps its embedding.
+    """
+
+    vocabulary_size: int = Field(default=16_000, ge=100, le=500_000)
+    iterations: int = Field(default=5, ge=1, le=100)
+    keep_share: float = Field(default=0.5, ge=0, le=1)
+
+
+class TrainingConfig(Frozen):
+    """How the student is trained.
+
+    Attributes:
+        epochs: Passes over the bitext; may be a fraction. 0 leaves the student as it was grown.
+        batch_size: Sentence pairs in a step.
+        learning_rate: Peak rate of the transformer's body.
+        embedding_learning_rate: Peak rate of the word embeddings.
+        warmup: Share of the steps in which the rate rises; it falls linearly to zero after that.
+        dropout: Dropout of the student while it learns; the teacher has none.
+        max_tokens: Longer sentences are cut, on both sides.
+        save_every: Steps between checkpoints.
+        keep_checkpoints: How many of the last checkpoints are kept.
+        seed: Seed of the order of the pairs, of what is held out, and of all else that is drawn.
+        threads: Threads of the mathematics; None leaves them to torch.
+        device: Where it is trained; None takes an accelerator when there is one.
+    """
+
+    epochs: float = Field(default=1.0, ge=0, le=1000)
+    batch_size: int = Field(default=32, ge=2, le=4096)
+    learning_rate: float = Field(default=1e-4, ge=0, le=1)
+    embedding_learning_rate: float = Field(default=5e-4, ge=0, le=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    max_tokens: int = Field(default=64, ge=4, le=8192)
+    save_every: int = Field(default=200, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=2)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    device: str | None = None
+
+
+class ValidationConfig(Frozen):
+    """What the student is measured by while it learns.
+
+    Attributes:
+        held_out: Sentence pairs kept from training, by either side; None takes 500, or a fiftieth of a small bitext.
+        collection: A BEIR folder with queries in the target language over English documents.
+        split: Its split.
+        every: Steps between measurements; None measures four times in the run.
+    """
+
+    held_out: int | None = Field(default=None, ge=0, le=100_000)
+    collection: Path | None = None
+    split: str = "dev"
+    every: int | None = Field(default=None, ge=1)
+
+
+class DistillConfig(Frozen):
+    """Everything that a distillation is told.
+
+    Attributes:
+        teacher: Hub id or directory of the English teacher.
+        student: Hub id or directory of a multilingual encoder; None grows one on the teacher.
+        target: ISO 639 codes of the languages that the student is to read.
+        bitext: Where the sentence pairs come from.
+        objectives: The terms of the loss; by default transport and scores, equally weighted.
+        out: The model directory that is written.
+        dimensions: Largest size of the token embeddings; a teacher with more is projected, None leaves it alone.
+        transplant: How a student is grown, where none is given.
+        training: How it is trained.
+        validation: What it is measured by.
+    """
+
+    teacher: str = Field(min_length=1)
+    student: str | None = None
+    target: tuple[Language, ...] = Field(min_length=1)
+    bitext: tuple[BitextSource, ...] = Field(min_length=1)
+    objectives: tuple[ObjectiveConfig, ...] = Field(
+        default=(ObjectiveConfig(name=ObjectiveName.TRANSPORT), ObjectiveConfig(name=ObjectiveName.SCORES)),
+        min_length=1,
+    )
+    out: Path
+    dimensions: int | None = Field(default=128, ge=2, le=65_536)
+    transplant: TransplantConfig = TransplantConfig()
+    training: TrainingConfig = TrainingConfig()
+    validation: ValidationConfig = ValidationConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [objective.name for objective in self.objectives]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each objective can be given once, got {', '.join(names)}")
+        foreign = sorted({source.language for source in self.bitext} - set(self.target))
+        if foreign:
+            raise ValueError(f"bitext in {', '.join(foreign)} was given, but the target is {', '.join(self.target)}")
+        return self

@@ -1,0 +1,1 @@
+"""Files and hubs to records: bitext, collections, runs."""

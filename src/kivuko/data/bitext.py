@@ -1,0 +1,164 @@
+"""Parallel text: English sentences with their translations."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kivuko.config import BitextSource
+from kivuko.errors import ConfigError, DataError
+
+MAX_LINE_CHARACTERS = 100_000
+
+
+class SentencePair(NamedTuple):
+    """One English sentence and its translation."""
+
+    english: str
+    translation: str
+
+
+class Bitext(NamedTuple):
+    """What a source holds: its pairs, the lines left out and why, and the digest of the bytes that were read."""
+
+    source: BitextSource
+    pairs: Sequence[SentencePair]
+    empty_sides: int
+    sha256: str
+
+
+def parse_source(argument: str, *, targets: Sequence[str]) -> dict[str, Any]:
+    """Read `path[:weight]` as it is written on the command line.
+
+    With several target languages the language is the end of the file's stem (`en-sw.tsv`).
+
+    Args:
+        argument: The path, with an optional weight behind a colon.
+        targets: The target languages asked for.
+
+    Returns:
+        The values of a `BitextSource`, which the config checks.
+
+    Raises:
+        ConfigError: If the weight is not a positive number, or the language of the file is unclear.
+
+    Example:
+        >>> parse_source("news/en-sw.tsv:2", targets=["sw"])["weight"]
+        2.0
+        >>> parse_source("news/en-so.tsv", targets=["sw", "so"])["language"]
+        'so'
+    """
+    path, colon, suffix = argument.rpartition(":")
+    weight = 1.0
+    # A colon may also belong to the path (a drive letter, a file name): it is a weight only where no such file exists.
+    if colon and path and not Path(argument).exists():
+        try:
+            weight = float(suffix)
+        except ValueError:
+            path = argument
+    else:
+        path = argument
+    if not 0 < weight <= 100:
+        raise ConfigError(f"The weight of bitext {path!r} must be above 0 and at most 100, got {suffix!r}.")
+    language = targets[0]
+    if len(targets) > 1:
+        language = Path(path).name.split(".")[0].rpartition("-")[2]
+        if language not in targets:
+            raise ConfigError(
+                f"With several target languages ({', '.join(targets)}) the name of a bitext file must end "
+                f"in one of them, as in 'en-{targets[0]}.tsv'; got {Path(path).name!r}. "
+                "Rename it, or name the language in a TOML file."
+            )
+    return {"path": path, "language": language, "weight": weight}
+
+
+def read_bitext(source: BitextSource) -> Bitext:
+    """Read a source whole; pairs with an empty side are left out and counted.
+
+    Raises:
+        DataError: If the file is missing, is not UTF-8, has a line without exactly two columns, or holds no pair.
+    """
+    digest = hashlib.sha256()
+    pairs: list[SentencePair] = []
+    empty_sides = 0
+    for number, line in enumerate(_decoded_lines(source.path, digest), start=1):
+        if not line.strip():
+            continue
+        columns = line.split("\t")
+        if len(columns) != 2:
+            raise DataError(
+                f"{source.path}, line {number}: expected two columns, English<TAB>translation, got {len(columns)}. "
+                "Remove or mend the line."
+            )
+        pair = SentencePair(*(" ".join(column.split()) for column in columns))
+        if pair.english and pair.translation:
+            pairs.append(pair)
+        else:
+            empty_sides += 1
+    if not pairs:
+        raise DataError(f"{source.path}: expected sentence pairs, one English<TAB>translation a line, found none.")
+    return Bitext(source, pairs, empty_sides, digest.hexdigest())
+
+
+def split_held_out(bitexts: Iterable[Bitext], *, count: int, seed: int) -> tuple[list[Bitext], list[SentencePair]]:
+    """Set `count` pairs aside for validation, the same ones for the same seed.
+
+    What shares either side with one of them is removed from training.
+
+    Pairs are drawn by the digest of their text, so that adding a source does not reshuffle the others.
+
+    Returns:
+        The training bitext, and the held-out pairs.
+
+    Raises:
+        DataError: If the pairs asked for are more than a fifth of the bitext.
+    """
+    bitexts = list(bitexts)
+    distinct = sorted({pair for bitext in bitexts for pair in bitext.pairs}, key=lambda pair: _rank(pair, seed))
+    if count * 5 > len(distinct):
+        raise DataError(
+            f"{count} held-out pairs were asked for, but the bitext has only {len(distinct)} distinct pairs. "
+            f"Hold out at most {len(distinct) // 5}."
+        )
+    held_out = distinct[:count]
+    english = {pair.english.casefold() for pair in held_out}
+    translations = {pair.translation.casefold() for pair in held_out}
+    kept = [
+        bitext._replace(
+            pairs=[
+                pair
+                for pair in bitext.pairs
+                if pair.english.casefold() not in english and pair.translation.casefold() not in translations
+            ]
+        )
+        for bitext in bitexts
+    ]
+    return kept, held_out
+
+
+def _rank(pair: SentencePair, seed: int) -> bytes:
+    return hashlib.blake2b(f"{seed}\t{pair.english}\t{pair.translation}".encode(), digest_size=8).digest()
+
+
+def _decoded_lines(path: Path, digest: "hashlib._Hash") -> Iterator[str]:
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no such file"
+        raise DataError(f"Bitext {path}: expected a file with English<TAB>translation lines, found {kind}.")
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                digest.update(raw)
+                if len(raw) > 4 * MAX_LINE_CHARACTERS:
+                    raise DataError(
+                        f"{path}, line {number}: longer than {4 * MAX_LINE_CHARACTERS} bytes. Split or remove it."
+                    )
+                try:
+                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise DataError(
+                        f"{path}, line {number}: not valid UTF-8 ({error.reason} at byte {error.start}). "
+                        "Convert the file to UTF-8."
+                    ) from error
+                yield text.rstrip("\r\n")
+    except OSError as error:
+        raise DataError(f"Bitext {path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,134 @@
+"""What every objective on bitext shares: encode both sides once, then compare tokens."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from sentence_transformers import MultiVectorEncoder
+from torch import Tensor, nn
+
+from kivuko.models.encoder import content_mask
+
+
+class TokenBatch(NamedTuple):
+    """Token embeddings of one side of a batch of sentence pairs.
+
+    Attributes:
+        embeddings: Normalized token embeddings.
+        content: True for tokens that carry content: no padding, special token, prompt or query expansion.
+        scoring: True for tokens that MaxSim scores.
+    """
+
+    embeddings: Float[Tensor, "batch tokens dim"]
+    content: Bool[Tensor, "batch tokens"]
+    scoring: Bool[Tensor, "batch tokens"]
+
+
+class BitextLoss(nn.Module, ABC):
+    """A loss for the unmodified `MultiVectorEncoderTrainer`: first column the translations, second the English.
+
+    The student reads the first column and the frozen teacher the second, each through its own tokenizer
+    (see `kivuko.training.collator`).
+
+    Args:
+        model: The student.
+        teacher: The teacher. It is frozen, and is not part of the loss's parameters.
+    """
+
+    def __init__(self, model: MultiVectorEncoder, teacher: MultiVectorEncoder) -> None:
+        super().__init__()
+        if model.get_embedding_dimension() != teacher.get_embedding_dimension():
+            raise ValueError(
+                "teacher and student must have token embeddings of the same size, "
+                f"got {teacher.get_embedding_dimension()} and {model.get_embedding_dimension()}. "
+                "Project the teacher to the size of the student."
+            )
+        self.model = model
+        # In a tuple, so that it is neither a submodule nor in the optimizer.
+        self._teacher = (teacher.eval().requires_grad_(False),)
+
+    @property
+    def teacher(self) -> MultiVectorEncoder:
+        """The frozen teacher."""
+        return self._teacher[0]
+
+    @abstractmethod
+    def compare(self, student: TokenBatch, teacher: TokenBatch) -> Tensor:
+        """Return the loss of a batch, a scalar that can be differentiated by the student's embeddings."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what the loss remembers between steps, for a checkpoint; nothing by default."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` returned."""
+
+    def forward(
+        self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None
+    ) -> Tensor | dict[str, Tensor]:
+        """Encode both columns and compare them."""
+        student, teacher = self.encode(sentence_features)
+        return self.compare(student, teacher)
+
+    def encode(self, sentence_features: Iterable[dict[str, Any]]) -> tuple[TokenBatch, TokenBatch]:
+        """Return the token embeddings of both columns, those of the teacher without a gradient."""
+        columns = list(sentence_features)
+        if len(columns) != 2:
+            raise ValueError(f"expected two columns, translations then English, got {len(columns)}")
+        # A wrapped model (DDP, compiled) does not have the encoder's methods; the teacher was made for the same device.
+        student_encoder = getattr(self.model, "module", self.model)
+        with torch.no_grad():
+            teacher = _encode(self.teacher.to(columns[1]["input_ids"].device), self.teacher, columns[1])
+        return _encode(self.model, student_encoder, columns[0]), teacher
+
+
+class MixtureLoss(BitextLoss):
+    """A weighted sum of objectives on the same embeddings; the trainer logs every term.
+
+    Args:
+        model: The student.
+        teacher: The teacher.
+        terms: Name -> (objective, weight). Weights are positive.
+    """
+
+    def __init__(
+        self, model: MultiVectorEncoder, teacher: MultiVectorEncoder, terms: Mapping[str, tuple[BitextLoss, float]]
+    ) -> None:
+        super().__init__(model, teacher)
+        if not terms:
+            raise ValueError("a mixture needs at least one objective")
+        self.objectives = [(name, objective, weight) for name, (objective, weight) in terms.items()]
+
+    def compare(self, student: TokenBatch, teacher: TokenBatch) -> Tensor:
+        """Return the weighted sum of the terms."""
+        return torch.stack(list(self.terms(student, teacher).values())).sum()
+
+    def terms(self, student: TokenBatch, teacher: TokenBatch) -> dict[str, Tensor]:
+        """Return each weighted term."""
+        return {name: weight * objective.compare(student, teacher) for name, objective, weight in self.objectives}
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the states of all terms."""
+        return {
+            f"{name}.{key}": value for name, objective, _ in self.objectives for key, value in objective.state().items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Give every term its state back."""
+        for name, objective, _ in self.objectives:
+            prefix = f"{name}."
+            objective.restore({key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)})
+
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Encode both columns once and return the weighted terms, which the trainer adds."""
+        return self.terms(*self.encode(sentence_features))
+
+
+def _encode(encoder: nn.Module, settings: MultiVectorEncoder, features: dict[str, Any]) -> TokenBatch:
+    # The encoder writes into the features that it is given, so it gets a copy.
+    output = encoder(dict(features), task=features.get("task", "query"))
+    scoring = output["attention_mask"].bool()
+    embeddings = nn.functional.normalize(output["token_embeddings"].float(), dim=-1)
+    return TokenBatch(embeddings, content_mask(settings, features, scoring), scoring)

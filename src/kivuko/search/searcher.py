@@ -1,0 +1,92 @@
+"""Ask an index in words."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kivuko.errors import DataError, ModelError
+from kivuko.search.exact import Ranking, exact_search
+from kivuko.search.index import Index
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+
+
+class Hit(NamedTuple):
+    """A document that was found."""
+
+    doc_id: str
+    score: float
+    title: str
+    text: str
+
+
+class Searcher:
+    """An index together with the model that encodes its queries, which need not be the one that encoded the documents.
+
+    Args:
+        index: The index.
+        model: The encoder of the queries.
+        batch_size: Queries encoded at once.
+
+    Raises:
+        ModelError: If the model's embeddings are not as long as those of the index.
+    """
+
+    def __init__(self, index: Index, model: "MultiVectorEncoder", *, batch_size: int = 32) -> None:
+        self.index = index
+        self.model = model
+        self.batch_size = batch_size
+        dim = model.get_embedding_dimension()
+        if dim is not None:
+            self._check_dimension(dim)
+
+    def search(self, queries: Sequence[str], top_k: int = 10) -> list[list[Hit]]:
+        """Find the `top_k` best documents for each query, best first; fewer where the index holds fewer.
+
+        Raises:
+            ConfigError: If `top_k` is not positive.
+            DataError: If a query is empty, or the model leaves no token of it.
+        """
+        if isinstance(queries, str):
+            raise TypeError("queries must be a list of strings, got one string.")
+        for query in queries:
+            if not query.strip():
+                raise DataError("The query is empty: give it at least one word.")
+        embeddings = self._encode(queries)
+        for query, embedding in zip(queries, embeddings, strict=True):
+            if not len(embedding):
+                raise DataError(f"The model leaves no token of the query {query[:60]!r} to search for.")
+        return [self._hits(ranking) for ranking in exact_search(self.index, embeddings, top_k=top_k)]
+
+    def rank(self, queries: Sequence[str], top_k: int) -> list[Ranking]:
+        """Find positions and scores only; a query without tokens finds nothing."""
+        return exact_search(self.index, self._encode(queries), top_k=top_k)
+
+    def _encode(self, queries: Sequence[str]) -> list[NDArray[np.float32]]:
+        encoded = self.model.encode_query(
+            list(queries), batch_size=self.batch_size, convert_to_numpy=True, show_progress_bar=False
+        )
+        embeddings = [np.asarray(embedding, dtype=np.float32) for embedding in encoded]
+        for embedding in embeddings:
+            self._check_dimension(embedding.shape[1])
+            if not np.isfinite(embedding).all():
+                raise ModelError("The model's embeddings of a query hold NaN or infinity: check its weights.")
+        return embeddings
+
+    def _hits(self, ranking: Ranking) -> list[Hit]:
+        documents = [self.index.document(position) for position in ranking.positions.tolist()]
+        return [
+            Hit(document.doc_id, score, document.title, document.text)
+            for document, score in zip(documents, ranking.scores.tolist(), strict=True)
+        ]
+
+    def _check_dimension(self, dim: int) -> None:
+        manifest = self.index.manifest
+        if dim != manifest.dim:
+            raise ModelError(
+                f"The query model gives embeddings of {dim} dimensions; the index {self.index.directory} holds "
+                f"{manifest.dim}, from {manifest.model_name}. Ask it with that model, or with a student of it."
+            )

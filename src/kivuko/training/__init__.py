@@ -1,0 +1,1 @@
+"""Loss, data and model to a trained student."""

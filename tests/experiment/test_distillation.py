@@ -1,0 +1,178 @@
+"""The main job on a tiny real encoder, through the library and after a real kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import MultiVectorEncoder
+
+from kivuko.config import DistillConfig
+from kivuko.data.settings import parse_config
+from kivuko.errors import ConfigError
+from kivuko.experiment import distill
+
+
+@pytest.fixture
+def bitext(tmp_path: Path, sentences: list[str]) -> Path:
+    path = tmp_path / "en-sw.tsv"
+    words = ("moja", "mbili", "tatu", "nne", "tano", "sita", "saba", "nane", "tisa", "kumi", "mia", "elfu")
+    lines = [
+        f"{number + 1} {english}\t{word} {swahili}"
+        for number, word in enumerate(words)
+        for english, swahili in zip(sentences[::2], sentences[1::2], strict=True)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, bitext: Path, tiny_encoder_dir: Path) -> DistillConfig:
+    return parse_config(
+        DistillConfig,
+        {
+            "teacher": str(tiny_encoder_dir),
+            "target": ["sw"],
+            "bitext": [{"path": str(bitext), "language": "sw", "license": "CC0-1.0"}],
+            "out": str(tmp_path / "student"),
+            "dimensions": 16,
+            "transplant": {"vocabulary_size": 320},
+            "training": {"batch_size": 4, "save_every": 2, "device": "cpu", "epochs": 1},
+            "validation": {"held_out": 4},
+        },
+        origin="test",
+    )
+
+
+def updated(config: DistillConfig, **training: object) -> DistillConfig:
+    return config.model_copy(update={"training": config.training.model_copy(update=training)})
+
+
+def test_student_directory_needs_no_kivuko(config: DistillConfig) -> None:
+    made = distill(config)
+    script = (
+        "import sys; sys.modules['kivuko'] = None\n"
+        "from sentence_transformers import MultiVectorEncoder\n"
+        f"for path in ({str(made.directory)!r}, {str(made.directory / 'teacher')!r}):\n"
+        "    model = MultiVectorEncoder(path, device='cpu', local_files_only=True)\n"
+        "    print(tuple(model.encode_query('Mto gani?').shape)[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["16", "16"], done.stderr
+
+
+def test_record_and_card_say_what_was_done(config: DistillConfig) -> None:
+    made = distill(config)
+    record = json.loads((config.out / "kivuko.json").read_text(encoding="utf-8"))
+    card = (config.out / "README.md").read_text(encoding="utf-8")
+    assert parse_config(DistillConfig, record["config"], origin="record") == config
+    assert len(record["inputs"]["bitext"][0]["sha256"]) == 64
+    assert len(record["inputs"]["teacher_sha256"]) == 64
+    assert record["steps"] == made.record["steps"] == 14
+    assert set(record["measures"]) == {"accuracy"}
+    assert record["versions"]["torch"] == torch.__version__
+    assert "CC0-1.0" in card
+    assert "among 4 held-out pairs" in card
+    assert card.startswith("---\nlibrary_name: sentence-transformers")
+    assert not (config.out.parent / "student.partial").exists()
+
+
+def test_no_epochs_leave_the_transplant(config: DistillConfig) -> None:
+    made = distill(updated(config, epochs=0))
+    assert made.record["steps"] == 0
+    assert made.record["start"]["kind"] == "transplant"
+
+
+def test_checkpoint_student_of_the_teachers_size_is_trained(config: DistillConfig, tiny_encoder_dir: Path) -> None:
+    made = distill(config.model_copy(update={"student": str(tiny_encoder_dir), "dimensions": None}))
+    assert made.record["start"] == {"kind": "checkpoint", "name": str(tiny_encoder_dir)}
+    projected = distill(
+        config.model_copy(update={"student": str(tiny_encoder_dir), "out": config.out.with_name("other")})
+    )
+    assert MultiVectorEncoder(str(projected.directory), device="cpu").get_embedding_dimension() == 16
+
+
+def test_what_is_there_is_not_touched_unless_told(config: DistillConfig) -> None:
+    config.out.mkdir()
+    (config.out / "precious").touch()
+    with pytest.raises(ConfigError, match="--overwrite"):
+        distill(config)
+    with pytest.raises(ConfigError, match="is not a model directory of kivuko"):
+        distill(config, overwrite=True)
+    assert (config.out / "precious").exists()
+    with pytest.raises(ConfigError, match="no unfinished run"):
+        distill(config.model_copy(update={"out": config.out.with_name("none")}), resume=True)
+
+
+def run_in_the_background(config: DistillConfig, path: Path, *flags: str) -> subprocess.Popen[bytes]:
+    """Start `kivuko distill` on the config, written as the TOML that a user would write."""
+    training = "\n".join(
+        f"{key} = {json.dumps(value)}" for key, value in config.training.model_dump(exclude_none=True).items()
+    )
+    path.write_text(
+        f'teacher = "{config.teacher}"\ntarget = ["sw"]\nout = "{config.out}"\ndimensions = 16\n'
+        f'[[bitext]]\npath = "{config.bitext[0].path}"\nlanguage = "sw"\n'
+        f"[transplant]\nvocabulary_size = 320\n[validation]\nheld_out = 4\n[training]\n{training}\n",
+        encoding="utf-8",
+    )
+    return subprocess.Popen(
+        [sys.executable, "-m", "kivuko", "distill", str(path), *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_run_that_was_killed_ends_with_the_same_weights(config: DistillConfig, tmp_path: Path) -> None:
+    config = updated(config, epochs=12, dropout=0.1, threads=1)
+    whole = distill(config.model_copy(update={"out": tmp_path / "whole"})).directory
+
+    process = run_in_the_background(config, tmp_path / "config.toml")
+    checkpoints = tmp_path / "student.partial" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("checkpoint-*/complete")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(checkpoints.glob("checkpoint-*/complete"))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not config.out.exists()
+
+    resumed = run_in_the_background(config, tmp_path / "config.toml", "--resume")
+    _, errors = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, errors.decode()
+    expected, found = load_file(whole / "model.safetensors"), load_file(config.out / "model.safetensors")
+    assert {name: float((found[name] - expected[name]).abs().max()) for name in expected} == dict.fromkeys(
+        expected, 0.0
+    )
+
+
+def test_resume_with_another_config_names_what_differs(config: DistillConfig) -> None:
+    partial = config.out.with_name("student.partial")
+    distill(config)
+    config.out.rename(config.out.with_name("done"))
+    partial.mkdir()
+    record = json.loads((config.out.with_name("done") / "kivuko.json").read_text(encoding="utf-8"))
+    (partial / "plan.json").write_text(
+        json.dumps({key: record[key] for key in ("kivuko", "config", "inputs", "versions")}), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"another config\.training\.epochs"):
+        distill(updated(config, epochs=2), resume=True)
+    with pytest.raises(ConfigError, match="--resume"):
+        distill(config)
+
+
+def test_two_languages_share_a_student(config: DistillConfig, tmp_path: Path, bitext: Path) -> None:
+    somali = tmp_path / "en-so.tsv"
+    somali.write_text("A lion\tLibaax\nWater\tBiyo\n" * 6, encoding="utf-8")
+    sources = [{"path": str(bitext), "language": "sw"}, {"path": str(somali), "language": "so", "weight": 2}]
+    values = config.model_dump(mode="json") | {"bitext": sources, "target": ["sw", "so"]}
+    made = distill(parse_config(DistillConfig, values, origin="test"))
+    student = MultiVectorEncoder(str(made.directory), device="cpu")
+    assert student.tokenizer.tokenize("libaax") == ["libaax"]

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from kivuko.models.lexicon import align_pieces
+
+# 0 the, 1 house, 2 book, 3 big | 0 nyumba, 1 kitabu, 2 kubwa, 3 hiki
+ENGLISH = [[0, 1], [0, 2], [0, 3, 1], [0, 3, 2], [1], [0, 2]]
+SWAHILI = [[0], [1], [0, 2], [1, 2], [0], [1, 3]]
+
+
+def model_1_by_hand(
+    given: list[list[int]], explained: list[list[int]], sizes: tuple[int, int], iterations: int
+) -> np.ndarray:
+    """IBM Model 1 as the textbook has it, one token at a time; the empty word is the last column."""
+    table = np.full((sizes[1], sizes[0] + 1), 1 / sizes[1])
+    counts = table
+    for _ in range(iterations):
+        counts = np.zeros_like(table)
+        for e, f in zip(given, explained, strict=True):
+            columns = [*e, sizes[0]]
+            for token in f:
+                posterior = table[token, columns] / table[token, columns].sum()
+                np.add.at(counts[token], columns, posterior)
+        table = counts / np.maximum(counts.sum(axis=0), 1e-300)
+    return counts[:, : sizes[0]]
+
+
+def test_links_are_those_of_the_textbook_loop() -> None:
+    forward = model_1_by_hand(ENGLISH, SWAHILI, (4, 4), 4)
+    backward = model_1_by_hand(SWAHILI, ENGLISH, (4, 4), 4)
+    found = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, iterations=4).counts.toarray()
+    np.testing.assert_allclose(found, np.sqrt(forward * backward.T), rtol=1e-9, atol=1e-12)
+
+
+def test_words_find_their_translations() -> None:
+    counts = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, iterations=10).counts.toarray()
+    assert counts[:3].argmax(axis=1).tolist() == [1, 2, 3]
+
+
+def test_order_of_the_pairs_changes_nothing() -> None:
+    one = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4).counts.toarray()
+    other = align_pieces(ENGLISH[::-1], SWAHILI[::-1], english_size=4, target_size=4).counts.toarray()
+    np.testing.assert_allclose(one, other)
+
+
+def test_a_sentence_without_pieces_adds_nothing() -> None:
+    one = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4).counts.toarray()
+    other = align_pieces([*ENGLISH, [], [1]], [*SWAHILI, [1], []], english_size=4, target_size=4).counts.toarray()
+    np.testing.assert_allclose(one > 1e-9, other > 1e-9)
+
+
+def test_sides_of_different_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="got 5 and 6"):
+        align_pieces(ENGLISH, SWAHILI[:-1], english_size=4, target_size=4)

@@ -1,0 +1,59 @@
+"""The documentation says what the code does."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from kivuko.cli import app
+from kivuko.config import DistillConfig
+from kivuko.data.settings import load_config
+from kivuko.experiment.reproduction import Reproduction
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_readme_names_every_command(command: str) -> None:
+    assert f"kivuko {command}" in README
+
+
+def test_readme_uses_only_commands_and_flags_that_exist() -> None:
+    for block in re.findall(r"^    (kivuko .+(?:\\\n.+)*)", README, flags=re.MULTILINE):
+        words = block.replace("\\\n", " ").split()
+        command = COMMANDS[words[1]]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, block
+
+
+def test_readme_toml_is_a_valid_config(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.+?)```", README, flags=re.DOTALL)
+    assert blocks
+    for number, block in enumerate(blocks):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block, encoding="utf-8")
+        load_config(path, DistillConfig)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reproductions").glob("*.toml")), ids=lambda path: path.stem)
+def test_reproductions_are_valid_and_use_flags_that_exist(path: Path) -> None:
+    config = load_config(path, Reproduction)
+    for line in (*config.prepare, *(expectation.command for expectation in config.measure)):
+        words = line.split()
+        known = {option for parameter in COMMANDS[words[0]].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_constraints_pin_what_the_project_depends_on() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = {
+        re.split(r"[=<>]", line)[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    }
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[\[<>=]", requirement)[0].lower() for requirement in wanted}
+    assert names <= pinned
