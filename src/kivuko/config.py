@@ -155,11 +155,14 @@ class TransplantConfig(Frozen):
         vocabulary_size: Size of the vocabulary trained on the translations, before the union with the teacher's.
         iterations: Passes of IBM Model 1.
         keep_share: Share of links to itself from which a teacher piece keeps its embedding.
+        copied_share: Share of occurrences on both sides of a pair from which a word counts as a name, which stays cut
+            as the teacher cuts it; 2 leaves names to the new vocabulary.
     """
 
     vocabulary_size: int = Field(default=16_000, ge=100, le=500_000)
     iterations: int = Field(default=5, ge=1, le=100)
     keep_share: float = Field(default=0.5, ge=0, le=1)
+    copied_share: float = Field(default=0.5, gt=0, le=2)
 
 
 class TrainingConfig(Frozen):

@@ -8,14 +8,19 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from kivuko.data.bitext import SentencePair
 from kivuko.errors import ModelError
+from kivuko.models.copied_words import separate_words
 from kivuko.models.encoder import backbone, load_encoder
 from kivuko.models.transplant import transplant
 from kivuko.models.vocabulary import extend_vocabulary
 
 
+def pairs_of(sentences: list[str]) -> list[SentencePair]:
+    return [SentencePair(*pair) for pair in zip(sentences[::2], sentences[1::2], strict=True)]
+
+
 @pytest.fixture(scope="module")
 def pairs(sentences: list[str]) -> list[SentencePair]:
-    return [SentencePair(*pair) for pair in zip(sentences[::2], sentences[1::2], strict=True)] * 3
+    return pairs_of(sentences) * 3
 
 
 def embedding(encoder: MultiVectorEncoder, piece: str) -> torch.Tensor:
@@ -25,7 +30,7 @@ def embedding(encoder: MultiVectorEncoder, piece: str) -> torch.Tensor:
 
 def test_teacher_pieces_keep_their_ids(tiny_encoder: MultiVectorEncoder, pairs: list[SentencePair]) -> None:
     teacher = tiny_encoder.tokenizer.backend_tokenizer
-    extended = extend_vocabulary(teacher, [pair.translation for pair in pairs], size=300)
+    extended = extend_vocabulary(teacher, pairs, size=300)
     new = extended.tokenizer.get_vocab()
     assert all(new[piece] == index for piece, index in teacher.get_vocab().items())
     assert [new[piece] for piece in extended.new_pieces] == list(
@@ -36,7 +41,7 @@ def test_teacher_pieces_keep_their_ids(tiny_encoder: MultiVectorEncoder, pairs: 
 
 def test_new_pieces_cut_the_language_into_fewer(tiny_encoder: MultiVectorEncoder, pairs: list[SentencePair]) -> None:
     teacher = tiny_encoder.tokenizer.backend_tokenizer
-    extended = extend_vocabulary(teacher, [pair.translation for pair in pairs], size=400).tokenizer
+    extended = extend_vocabulary(teacher, pairs, size=400).tokenizer
     text = pairs[0].translation
     assert len(extended.encode(text).ids) < len(teacher.encode(text).ids)
 
@@ -48,17 +53,50 @@ def test_unigram_teacher_is_extended_too(sentences: list[str]) -> None:
         sentences[::2],
         trainers.UnigramTrainer(vocab_size=80, special_tokens=["<unk>"], unk_token="<unk>", show_progress=False),
     )
-    extended = extend_vocabulary(teacher, sentences[1::2], size=90)
+    extended = extend_vocabulary(teacher, pairs_of(sentences), size=90)
     assert extended.tokenizer.decode(extended.tokenizer.encode(sentences[1]).ids)
     assert all(extended.tokenizer.token_to_id(piece) == index for piece, index in teacher.get_vocab().items())
     assert extended.new_pieces
+
+
+def test_names_stay_cut_as_the_teacher_cuts_them(tiny_encoder: MultiVectorEncoder, pairs: list[SentencePair]) -> None:
+    teacher = tiny_encoder.tokenizer.backend_tokenizer
+    named = [SentencePair(f"{pair.english} Wanyamakula", f"{pair.translation} Wanyamakula") for pair in pairs]
+    cut = teacher.encode("Wanyamakula").tokens
+    assert extend_vocabulary(teacher, named, size=400).tokenizer.encode("Wanyamakula").tokens == cut
+    swallowed = extend_vocabulary(teacher, named, size=400, copied_share=2)
+    assert len(swallowed.tokenizer.encode("Wanyamakula").tokens) < len(cut)
+
+
+def test_a_piece_that_names_use_too_much_is_left_out(tiny_encoder: MultiVectorEncoder) -> None:
+    teacher = tiny_encoder.tokenizer.backend_tokenizer
+    own = [SentencePair("food", "wanyama"), SentencePair("beans", "maharage")] * 2
+    names = [SentencePair("Wanyamama", "Wanyamama")] * 3
+    assert "wanyama" in extend_vocabulary(teacher, own, size=300).new_pieces
+    pruned = extend_vocabulary(teacher, own + names, size=300)
+    assert "wanyama" not in pruned.new_pieces
+    assert "maharage" in pruned.new_pieces
+    vocabulary = pruned.tokenizer.get_vocab()
+    assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+
+
+def test_a_word_with_a_translation_is_not_copied() -> None:
+    tokenizer = Tokenizer(models.WordPiece())
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    pairs = [SentencePair("Simba roared", "Simba alinguruma"), *[SentencePair("the lion ate", "simba alikula")] * 2]
+    pairs += [SentencePair("Asha", "simba")] * 2
+    words = separate_words(
+        tokenizer, [SentencePair(p.english.lower(), p.translation.lower()) for p in pairs], copied_share=0.5
+    )
+    assert "simba" in words.own
+    assert not words.copied
 
 
 def test_other_tokenizers_are_refused_with_the_way_out(sentences: list[str]) -> None:
     teacher = Tokenizer(models.BPE())
     teacher.train_from_iterator(sentences, trainers.BpeTrainer(vocab_size=60, show_progress=False))
     with pytest.raises(ModelError, match=r"BPE.*--student"):
-        extend_vocabulary(teacher, sentences, size=80)
+        extend_vocabulary(teacher, pairs_of(sentences), size=80)
 
 
 def test_new_piece_starts_between_the_pieces_it_translates(tiny_encoder: MultiVectorEncoder) -> None:

@@ -50,6 +50,7 @@ def transplant(
     vocabulary_size: int = 16_000,
     iterations: int = 5,
     keep_share: float = 0.5,
+    copied_share: float = 0.5,
 ) -> Transplant:
     """Grow a student: the teacher's body, its vocabulary, and new pieces that start where their translations are.
 
@@ -64,6 +65,8 @@ def transplant(
         vocabulary_size: Size of the vocabulary trained on the translations.
         iterations: Passes of expectation maximization of IBM Model 1.
         keep_share: A teacher piece keeps its own embedding from this share of links to itself, in [0, 1].
+        copied_share: Words that stand on both sides of their pairs at least in this share of their occurrences are
+            names, and stay cut as the teacher cuts them; above 1, no word is.
 
     Raises:
         ModelError: If the teacher's tokenizer cannot be extended.
@@ -72,7 +75,7 @@ def transplant(
     fast_tokenizer = copy.deepcopy(teacher.tokenizer.backend_tokenizer)
     fast_tokenizer.no_truncation()
     fast_tokenizer.no_padding()
-    vocabulary = extend_vocabulary(fast_tokenizer, (pair.translation for pair in pairs), size=vocabulary_size)
+    vocabulary = extend_vocabulary(fast_tokenizer, pairs, size=vocabulary_size, copied_share=copied_share)
     english = _piece_ids(fast_tokenizer, [pair.english for pair in sample])
     translations = _piece_ids(vocabulary.tokenizer, [pair.translation for pair in sample])
     size = vocabulary.kept + len(vocabulary.new_pieces)

@@ -1,13 +1,16 @@
 """The vocabulary of a transplanted student: the teacher's own pieces, and new ones for the target languages."""
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 from tokenizers.trainers import UnigramTrainer, WordPieceTrainer
 
+from kivuko.data.bitext import SentencePair
 from kivuko.errors import ModelError
+from kivuko.models.copied_words import separate_words
 
 
 class ExtendedVocabulary(NamedTuple):
@@ -19,22 +22,67 @@ class ExtendedVocabulary(NamedTuple):
 
 
 def extend_vocabulary(
-    teacher: Tokenizer, translations: Iterable[str], *, size: int, min_frequency: int = 2
+    teacher: Tokenizer,
+    pairs: Sequence[SentencePair],
+    *,
+    size: int,
+    min_frequency: int = 2,
+    copied_share: float = 0.5,
+    own_use: float = 3.0,
 ) -> ExtendedVocabulary:
     """Train a vocabulary on the translations and add to the teacher's vocabulary the pieces that it lacks.
 
-    Every teacher piece keeps its id and with it its embedding, so that names and numbers stay what they were.
-    Normalization and pre-tokenization stay the teacher's.
+    Every teacher piece keeps its id and with it its embedding. Normalization and pre-tokenization stay the teacher's.
+
+    Names and numbers are to stay what they were as well, and a piece that cuts a name differently from the teacher
+    ("zanzibar" where the teacher has "za", "##nz", "##ibar") keeps it from being found. So the vocabulary is trained
+    without the words that translations copy, and a piece that such words use nearly as much as the words of the
+    language is left out again.
 
     Args:
         teacher: The teacher's tokenizer, with a WordPiece or Unigram model. It is not changed.
-        translations: Target-language sentences.
+        pairs: Bitext of the target languages.
         size: Size of the vocabulary that is trained on the translations, before the union.
         min_frequency: A WordPiece merge needs at least this many occurrences.
+        copied_share: A word is copied if it stands on both sides in at least this share of its occurrences; above 1,
+            no word is, and all of the translations are trained on.
+        own_use: A new piece has to occur at least this many times as often in the language's own words as in copied
+            ones.
 
     Raises:
         ModelError: If the teacher's tokenizer is of another kind.
     """
+    words = separate_words(teacher, pairs, copied_share=copied_share)
+    trained = _extend(teacher, words.own_texts, size=size, min_frequency=min_frequency)
+    new = set(trained.new_pieces)
+    uses = [_piece_counts(trained.tokenizer, counts, new) for counts in (words.own, words.copied)]
+    unwanted = {piece for piece, count in uses[1].items() if uses[0][piece] < own_use * count}
+    return _without_pieces(trained, unwanted) if unwanted else trained
+
+
+def _piece_counts(tokenizer: Tokenizer, words: Counter[str], pieces: Container[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    names = list(words)
+    for word, encoding in zip(names, tokenizer.encode_batch(names, add_special_tokens=False), strict=True):
+        for piece in encoding.tokens:
+            if piece in pieces:
+                counts[piece] += words[word]
+    return counts
+
+
+def _without_pieces(vocabulary: ExtendedVocabulary, unwanted: Container[str]) -> ExtendedVocabulary:
+    specification: dict[str, Any] = json.loads(vocabulary.tokenizer.to_str())
+    model = specification["model"]
+    pieces = tuple(piece for piece in vocabulary.new_pieces if piece not in unwanted)
+    if model["type"] == "WordPiece":
+        kept = {piece: index for piece, index in model["vocab"].items() if index < vocabulary.kept}
+        model["vocab"] = kept | {piece: vocabulary.kept + offset for offset, piece in enumerate(pieces)}
+    else:
+        model["vocab"] = [entry for entry in model["vocab"] if entry[0] not in unwanted]
+    return ExtendedVocabulary(Tokenizer.from_str(json.dumps(specification)), vocabulary.kept, pieces)
+
+
+def _extend(teacher: Tokenizer, texts: Sequence[str], *, size: int, min_frequency: int) -> ExtendedVocabulary:
     specification: dict[str, Any] = json.loads(teacher.to_str())
     kind = specification["model"]["type"]
     target = Tokenizer.from_str(json.dumps(specification))
@@ -42,7 +90,6 @@ def extend_vocabulary(
         case "WordPiece":
             model = specification["model"]
             prefix = model["continuing_subword_prefix"]
-            texts = list(translations)
             target.train_from_iterator(
                 texts,
                 WordPieceTrainer(
@@ -60,9 +107,7 @@ def extend_vocabulary(
             kept = _next_id(teacher)
             vocabulary.update({piece: kept + offset for offset, piece in enumerate(pieces)})
         case "Unigram":
-            target.train_from_iterator(
-                translations, UnigramTrainer(vocab_size=size, special_tokens=[], show_progress=False)
-            )
+            target.train_from_iterator(texts, UnigramTrainer(vocab_size=size, special_tokens=[], show_progress=False))
             known = {piece for piece, _ in specification["model"]["vocab"]}
             if _next_id(teacher) != len(specification["model"]["vocab"]):
                 raise ModelError(
