@@ -1,151 +1,123 @@
-"""Compare the flat store with exact float32 search: same passages, same queries, one run, one thread.
+"""Compare stores of token embeddings: same passages, same queries, one run, one thread.
 
     python benchmarks/search.py --index INDEX --queries queries.jsonl --model STUDENT      a table on stdout
     python benchmarks/search.py ... --json                                                 the same as JSON
+    python benchmarks/search.py ... --results benchmarks/results                           both into files, too
 
-INDEX is one that `kivuko index` wrote, STUDENT encodes the queries. Where the index has fewer than --passages passages,
+INDEX is one that `kivuko index` wrote, STUDENT encodes the queries. For each of --passages, where the index has fewer,
 copies of its passages are added in which every token embedding has moved by Gaussian noise of 0.3 of its length, which
-leaves a cosine of about 0.96; where it has more, the first ones are taken. Recall is that of the k best passages of
-exact search, averaged over queries.
+leaves a cosine of about 0.96; where it has more, the first ones are taken. With many copies of each passage the best
+ones are copies of each other, which makes the k best harder to tell apart than those of a real collection.
 
-Times are CPU times of the process, so that busy neighbours disturb little; every query is asked alone, first once to
-warm up. `build` is what storing takes without encoding. `memory` is what opening the store and asking the queries adds
-to the process, mapped files aside.
+Recall is that of the k best passages of exact float32 search, averaged over queries. Times are CPU times of all threads
+of the engine's process, so that busy neighbors disturb little; every query is asked alone, first once to warm up.
+`build` is what storing takes without encoding. `memory` is what opening the store and asking the queries adds to the
+process once the engine is imported, mapped files aside. `bytes/token` counts all files, for exact search the array.
+
+Qdrant Edge takes part where `qdrant-edge-py` is installed; fast-plaid, which needs a torch of its own, with
+--fast-plaid-python, the python of an environment in which it is installed.
 """
 
 import argparse
 import json
 import os
+import platform
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import islice, pairwise
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from typing import Any
 
 import numpy as np
-import torch
+import search_engines
 from numpy.typing import NDArray
 
 from kivuko.data.collections import read_queries
 from kivuko.models.encoder import load_encoder
-from kivuko.search import Index, exact_search, load_index
-from kivuko.search.flat import FlatStore, create_store
-from kivuko.search.store import Entry, Passage
+from kivuko.search import Index, load_index
 
 NOISE = 0.3
-COMMIT = 1_000  # passages
 DEPTHS = (10, 100)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What was measured of one engine."""
-
-    engine: str
-    build_s: float
-    bytes_per_token: float
-    memory_mb: float
-    recall_at_10: float
-    recall_at_100: float
-    p50_ms: float
-    p95_ms: float
-
-
-def enlarged(index: Index, passages: int) -> Index:
-    """Return so many passages in float32, in memory; noised copies fill up."""
+def write_passages(index: Index, count: int, folder: Path) -> int:
+    """Write the token embeddings of so many passages in float32; noised copies fill up. Return how many are copies."""
     random = np.random.default_rng(0)
     offsets = index.offsets[:, 0]
-    documents = [np.asarray(index.embeddings[a:b], np.float32) for a, b in pairwise(offsets)]
-    doc_ids = list(index.doc_ids)
-    for place in range(passages - len(documents)):
-        original = documents[place]
-        noise = random.standard_normal(original.shape, dtype=np.float32) / np.float32(np.sqrt(original.shape[1]))
-        moved = original + np.float32(NOISE) * noise
-        documents.append(moved / np.linalg.norm(moved, axis=1, keepdims=True))
-        doc_ids.append(f"copy-{place}")
-    documents = documents[:passages]
-    starts = np.cumsum([0, *map(len, documents)])
-    return replace(
-        index,
-        doc_ids=doc_ids[:passages],
-        embeddings=np.concatenate(documents),
-        offsets=np.stack([starts, np.zeros_like(starts)], axis=1),
-    )
+    lengths = np.resize(np.diff(offsets), count)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    shape = (int(starts[-1]), index.manifest.dim)
+    tokens = np.lib.format.open_memmap(folder / "tokens.npy", mode="w+", dtype=np.float32, shape=shape)
+    for position, (first, last) in enumerate(pairwise(starts.tolist())):
+        original, round_ = position % len(index), position // len(index)
+        embeddings = np.asarray(index.embeddings[offsets[original] : offsets[original + 1]], np.float32)
+        if round_:
+            noise = random.standard_normal(embeddings.shape, dtype=np.float32) / np.float32(np.sqrt(shape[1]))
+            embeddings = embeddings + np.float32(NOISE) * noise
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+        tokens[first:last] = embeddings
+    tokens.flush()
+    np.save(folder / "starts.npy", starts)
+    return max(0, count - len(index))
 
 
-def entries(index: Index) -> Iterator[Entry]:
-    """Yield the passages; texts take no part in the comparison."""
-    starts = index.offsets[:, 0].tolist()
-    for doc_id, first, last in zip(index.doc_ids, starts, starts[1:], strict=False):
-        yield Entry(Passage(doc_id, "", ""), index.embeddings[first:last])
+def write_queries(queries: Sequence[NDArray[np.float32]], folder: Path) -> None:
+    """Write the token embeddings of the queries."""
+    np.save(folder / "queries.npy", np.concatenate(queries))
+    np.save(folder / "query_starts.npy", np.cumsum([0, *map(len, queries)]))
 
 
-def ask(
-    search: Callable[[NDArray[np.float32]], list[str]], queries: Sequence[NDArray[np.float32]]
-) -> tuple[list[list[str]], list[float]]:
-    """Ask the queries one by one; return ids, and milliseconds."""
-    search(queries[0])
-    found, times = [], []
-    for query in queries:
-        begun = time.process_time()
-        found.append(search(query))
-        times.append(1e3 * (time.process_time() - begun))
-    return found, times
-
-
-def recall(found: Sequence[Sequence[str]], expected: Sequence[Sequence[str]], depth: int) -> float:
+def recall(found: Sequence[Sequence[int]], expected: Sequence[Sequence[int]], depth: int) -> float:
     """Return the share of the best `depth` that was found among as many."""
     return float(
         np.mean([len({*a[:depth]} & {*b[:depth]}) / len(b[:depth]) for a, b in zip(found, expected, strict=True)])
     )
 
 
-def own_memory() -> float:
-    """Return the megabytes of this process that are no mapped file."""
-    [line] = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("RssAnon")]
-    return int(line.split()[1]) / 1e3
+def measure(pythons: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the engines one after the other, exact search first."""
+    expected: list[list[int]] | None = None
+    for engine, python in pythons.items():
+        command = [python, str(Path(search_engines.__file__)), engine, str(folder)]
+        ended = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if ended.returncode:
+            print(f"{engine} failed:\n{ended.stderr}", file=sys.stderr)
+            continue
+        for row in json.loads((folder / f"{engine}.json").read_text()):
+            found, times = row.pop("found"), row.pop("times_ms")
+            expected = expected or found
+            recalls = {f"recall_at_{depth}": recall(found, expected, depth) for depth in DEPTHS}
+            p50, p95 = np.percentile(times, [50, 95]).tolist()
+            yield {**row, **recalls, "p50_ms": p50, "p95_ms": p95}
 
 
-def compare(index: Index, queries: Sequence[NDArray[np.float32]], directory: Path) -> list[Result]:
-    """Measure both engines."""
-    tokens = len(index.embeddings)
-    begun = time.process_time()
-    store = create_store(directory / "flat", dim=index.manifest.dim, model_name=index.manifest.model_name)
-    remaining = entries(index)
-    while portion := list(islice(remaining, COMMIT)):
-        store.add(portion)
-    build = time.process_time() - begun
-    del store
-    stored = sum(path.stat().st_size for path in directory.rglob("*") if path.suffix in {".i8", ".f32", ".i64"})
+def machine() -> dict[str, str | int]:
+    """Describe where this ran."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    load = round(os.getloadavg()[0])
+    return {"processor": model, "cores": os.cpu_count() or 0, "load": load, "python": platform.python_version()}
 
-    def exact(query: NDArray[np.float32]) -> list[str]:
-        [ranking] = exact_search(index, [query], top_k=DEPTHS[-1])
-        return [index.doc_ids[position] for position in ranking.positions.tolist()]
 
-    before = own_memory()
-    flat = FlatStore(directory / "flat")
-
-    def scan(query: NDArray[np.float32]) -> list[str]:
-        return [match.passage.doc_id for match in flat.search([query], top_k=DEPTHS[-1])[0]]
-
-    found, times = ask(scan, queries)
-    memory = own_memory() - before
-    before = own_memory()
-    expected, exact_times = ask(exact, queries)
-    exact_memory = own_memory() - before + index.embeddings.nbytes / 1e6
-
-    def result(name: str, build: float, size: float, memory: float, ids: list[list[str]], ms: list[float]) -> Result:
-        recalls = [recall(ids, expected, depth) for depth in DEPTHS]
-        return Result(name, build, size, memory, *recalls, *np.percentile(ms, [50, 95]).tolist())
-
-    return [
-        result("exact float32", 0.0, index.embeddings.nbytes / tokens, exact_memory, expected, exact_times),
-        result("flat", build, stored / tokens, memory, found, times),
-    ]
+def markdown(report: dict[str, Any]) -> str:
+    """Make a table of each collection."""
+    lines = ["; ".join(f"{key} {value}" for key, value in report["machine"].items()) + "."]
+    for each in report["collections"]:
+        lines += [
+            f"\n{each['passages']:,} passages, {each['noised_copies']:,} of them noised copies; {each['tokens']:,} "
+            f"tokens of {each['dim']} dimensions; {each['queries']} queries of {each['query_tokens']:.0f} tokens.\n",
+            "| engine | build s | bytes/token | memory MB | R@10 | R@100 | p50 ms | p95 ms |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {row['engine']} | {row['build_s']:.1f} | {row['bytes_per_token']:.1f} | {row['memory_mb']:.0f} | "
+            f"{row['recall_at_10']:.3f} | {row['recall_at_100']:.3f} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} |"
+            for row in each["engines"]
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -154,36 +126,40 @@ def main() -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--passages", type=int, default=10_000)
+    parser.add_argument("--passages", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--asked", type=int, default=100, help="how many of the queries to ask")
+    parser.add_argument("--fast-plaid-python", metavar="PATH", help="python of an environment with fast-plaid")
+    parser.add_argument("--fast-plaid-most", type=int, default=10_000, help="passages beyond which it is left out")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="write JSON and a table there, too")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     texts = [query.text for query in read_queries(options.queries)[: options.asked]]
     encoded = load_encoder(options.model).encode_query(texts, convert_to_numpy=True, show_progress_bar=False)
     queries = [np.asarray(query, dtype=np.float32) for query in encoded]
-    source = load_index(options.index)
-    index = enlarged(source, options.passages)
-    with tempfile.TemporaryDirectory() as directory:
-        results = compare(index, queries, Path(directory))
-    if options.json:
-        about = {
-            "passages": len(index),
-            "noised_copies": max(0, len(index) - len(source)),
-            "tokens": len(index.embeddings),
-            "dim": index.manifest.dim,
-            "queries": len(queries),
-            "query_tokens": sum(map(len, queries)) / len(queries),
-        }
-        print(json.dumps({**about, "engines": [asdict(result) for result in results]}, indent=1))
-        return
-    print("| engine | build s | bytes/token | memory MB | R@10 | R@100 | p50 ms | p95 ms |")
-    print("|---|---|---|---|---|---|---|---|")
-    for each in results:
-        print(
-            f"| {each.engine} | {each.build_s:.1f} | {each.bytes_per_token:.1f} | {each.memory_mb:.0f} | "
-            f"{each.recall_at_10:.3f} | {each.recall_at_100:.3f} | {each.p50_ms:.1f} | {each.p95_ms:.1f} |"
-        )
+    index = load_index(options.index)
+    report: dict[str, Any] = {"machine": machine(), "collections": []}
+    for passages in options.passages:
+        pythons = dict.fromkeys(("exact", "flat"), sys.executable)
+        if find_spec("qdrant_edge"):
+            pythons["edge"] = sys.executable
+        if options.fast_plaid_python and passages <= options.fast_plaid_most:
+            pythons["plaid"] = options.fast_plaid_python
+        with tempfile.TemporaryDirectory() as folder:
+            copies = write_passages(index, passages, Path(folder))
+            write_queries(queries, Path(folder))
+            about = {
+                "passages": passages,
+                "noised_copies": copies,
+                "tokens": int(np.load(Path(folder) / "starts.npy")[-1]),
+                "dim": index.manifest.dim,
+                "queries": len(queries),
+                "query_tokens": sum(map(len, queries)) / len(queries),
+            }
+            report["collections"].append({**about, "engines": list(measure(pythons, Path(folder)))})
+        if options.results:
+            (options.results / "search.json").write_text(json.dumps(report, indent=1) + "\n")
+            (options.results / "search.md").write_text(markdown(report))
+    print(json.dumps(report, indent=1) if options.json else markdown(report))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class ObjectiveName(StrEnum):
 
 
 Marginals = Literal["uniform", "word", "norm", "rarity"]
-Problem = Literal["balanced", "unbalanced", "partial"]
+Problem = Literal["balanced", "unbalanced", "partial", "proximal", "exact"]
 Value = Literal["plan_cost", "divergence"]
 Tokens = Literal["content", "scored"]
 
@@ -57,7 +57,8 @@ class BitextSource(Frozen):
     """One file of bitext, and how it is to be used.
 
     Attributes:
-        path: A UTF-8 file with `English<TAB>translation` on each line.
+        path: A UTF-8 file with `English<TAB>translation` on each line; or in another format that `kivuko bitext` reads,
+            which its name says, or a word before it (`hub:opus100/en-sw`).
         language: ISO 639 code of the translations, for example `sw`.
         weight: How often each pair is seen in an epoch; 0.5 means every second pair, drawn anew each epoch.
         license: What the model card says of it.
@@ -87,9 +88,11 @@ class ObjectiveConfig(Frozen):
         epsilon_batches: In how many batches it gets there (with `epsilon_start`).
         marginals: What a token's mass goes by: equal shares of tokens or of words, the length of its embedding before
             normalization, or how rare its piece is (`transport`).
-        problem: Whether all mass is carried (`balanced`), at a price less (`unbalanced`), or a given part (`partial`).
+        problem: Whether all mass is carried (`balanced`), at a price less (`unbalanced`), or a given part (`partial`);
+            or all of it by a plan that is nearly (`proximal`) or wholly (`exact`) unregularized.
         rho: Price of mass that stays unmatched, in the unit of the cost (with `unbalanced`).
         mass: The part that is carried (with `partial`).
+        steps: How many proximal steps are taken (with `proximal`).
         value: What is descended: the cost of the plan, as OPTICAL, or the debiased Sinkhorn divergence (`balanced`).
         max_iterations: Bound on the solver's iterations (`transport`).
         temperature: Divides the scores before the softmax (`scores`, `contrastive`).
@@ -107,6 +110,7 @@ class ObjectiveConfig(Frozen):
     problem: Problem = "balanced"
     rho: float = Field(default=0.5, gt=0, le=100)
     mass: float = Field(default=0.8, gt=0, le=1)
+    steps: int = Field(default=200, ge=1)
     value: Value = "plan_cost"
     max_iterations: int = Field(default=1000, ge=1)
     temperature: float = Field(default=0.05, gt=0, le=10)
@@ -116,13 +120,19 @@ class ObjectiveConfig(Frozen):
     @property
     def options(self) -> tuple[str, ...]:
         """The options that decide something here."""
+        if self.name is not ObjectiveName.TRANSPORT:
+            return _OPTIONS[self.name]
         held = {
-            "epsilon_batches": self.epsilon_start is not None,
+            "epsilon": self.problem != "exact",
+            "epsilon_start": self.problem != "exact",
+            "epsilon_batches": self.problem != "exact" and self.epsilon_start is not None,
+            "max_iterations": self.problem not in ("exact", "proximal"),
             "rho": self.problem == "unbalanced",
             "mass": self.problem == "partial",
+            "steps": self.problem == "proximal",
         }
-        more = [name for name, is_read in held.items() if is_read] if self.name is ObjectiveName.TRANSPORT else []
-        return (*_OPTIONS[self.name], *more)
+        always = [name for name in _OPTIONS[self.name] if name not in held]
+        return (*always, *(name for name, is_read in held.items() if is_read))
 
     @model_validator(mode="after")
     def _only_what_is_read(self) -> Self:
@@ -130,7 +140,11 @@ class ObjectiveConfig(Frozen):
             "epsilon_batches": "transport with epsilon_start",
             "rho": "transport with problem = 'unbalanced'",
             "mass": "transport with problem = 'partial'",
+            "steps": "transport with problem = 'proximal'",
+            "max_iterations": "transport with problem = 'balanced', 'unbalanced' or 'partial'",
         }
+        if self.problem == "exact":
+            needs |= dict.fromkeys(("epsilon", "epsilon_start"), "transport with any problem but 'exact'")
         for option in sorted(self.model_fields_set - {"name", "weight", *self.options}):
             owners = needs.get(option) or " and ".join(name for name, options in _OPTIONS.items() if option in options)
             here = ", ".join(self.options) or "no options"
@@ -227,6 +241,10 @@ class DistillConfig(Frozen):
         transplant: How a student is grown, where none is given.
         training: How it is trained.
         validation: What it is measured by.
+        against: BEIR folders of what the student will be tested on; bitext that holds their test items is refused, as
+            it is for the validation collection.
+        against_split: Their split.
+        leaks: Whether such bitext is refused, or its leaking pairs are dropped, or it is trained on all the same.
     """
 
     teacher: str = Field(min_length=1)
@@ -242,6 +260,9 @@ class DistillConfig(Frozen):
     transplant: TransplantConfig = TransplantConfig()
     training: TrainingConfig = TrainingConfig()
     validation: ValidationConfig = ValidationConfig()
+    against: tuple[Path, ...] = ()
+    against_split: str = "test"
+    leaks: Literal["refuse", "drop", "allow"] = "refuse"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -252,3 +273,10 @@ class DistillConfig(Frozen):
         if foreign:
             raise ValueError(f"bitext in {', '.join(foreign)} was given, but the target is {', '.join(self.target)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_told(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs that were begun before these keys were there can still be resumed.
+        fields, new = type(self).model_fields, ("against", "against_split", "leaks")
+        unset = {key for key in new if getattr(self, key) == fields[key].default}
+        return {key: value for key, value in handler(self).items() if key not in unset}

@@ -58,6 +58,15 @@ def test_punctuation_of_pairs_is_set_off_on_demand(align: Align, tmp_path: Path)
     assert align("--pairs", path, "--split-punctuation").stdout == "0-0 1-1 2-2\n"
 
 
+def test_plot_is_written_beside_the_links(align: Align, pairs: Path, tmp_path: Path) -> None:
+    page, picture = tmp_path / "plot.html", tmp_path / "plot.png"
+    assert align("--pairs", pairs, "--plot", page).stdout == "0-0 1-1 2-2 3-3 4-4\n0-0 1-1\n"
+    assert page.read_text(encoding="utf-8").count("<figure>") == 2
+    assert align("The bus", "The bus", "--plot", picture).returncode == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"pairs.tsv", "plot.html", "plot.png"}
+
+
 def test_json_and_tsv_have_words_and_strength(align: Align, pairs: Path) -> None:
     records = [json.loads(line) for line in align("--pairs", pairs, "--json").stdout.splitlines()]
     assert [link[:2] for link in records[1]["links"]] == [[0, 0], [1, 1]]
@@ -123,6 +132,17 @@ def test_tune_names_the_settings_that_it_found(align: Align, tmp_path: Path) -> 
         (("--gold", "none.tsv", "--format", "talp"), "--format must be kivuko, pharaoh or naacl"),
         (("--gold", "none.tsv", "--format", "naacl"), "has links only"),
         (("--gold", "none.tsv", "--first", "1"), "leave out --pairs and --first"),
+        (("The bus", "basi", "--split-punctuation"), "--split-punctuation is for --pairs without --gold"),
+        (("--pairs", "p.tsv", "--gold", "g", "--split-punctuation"), "--split-punctuation is for --pairs"),
+        (("The bus", "basi", "--format", "kivuko"), "--format and --first say how to read --gold"),
+        (("The bus", "basi", "--first", "1"), "--format and --first say how to read --gold"),
+        (("--compare", "--format", "naacl"), "--format and --first say how to read --gold"),
+        (("The bus", "basi", "--fraction", "0.5"), "--method unbalanced does not read --fraction"),
+        (("The bus", "basi", "--method", "argmax", "--rho", "1"), "--method argmax does not read --rho"),
+        (("--compare", "--plot", "a.html"), "--plot draws links"),
+        (("The bus", "basi", "--plot", "a.pdf"), "--plot must end in .png or .html"),
+        (("The bus", "basi", "--plot", "/nowhere/a.png"), "there is no directory"),
+        (("--pairs", "none.tsv", "--plot", "a.png"), "A .png shows one pair"),
         (("The bus", "basi", "--teacher", "/nowhere"), "expected a model directory, found nothing"),
     ],
 )

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,22 @@ def test_held_out_pairs_do_not_depend_on_the_order_of_sources() -> None:
 def test_holding_out_most_of_the_bitext_is_refused() -> None:
     with pytest.raises(DataError, match="at most 2"):
         split_held_out([bitext("a.tsv", [(f"a {n}", f"b {n}") for n in range(10)])], count=5, seed=0)
+
+
+def test_other_formats_are_read_with_what_they_leave_out_counted(tmp_path: Path) -> None:
+    path = tmp_path / "memory.jsonl"
+    good, bad = '{"english": "Yes.", "translation": " Ndiyo. "}', '{"english": "No."}'
+    empty = '{"english": "No.", "translation": ""}'
+    path.write_text(f"{good}\n{bad}\n{empty}\n", encoding="utf-8")
+    bitext = read_bitext(BitextSource(path=path, language="sw"))
+    assert bitext.pairs == [SentencePair("Yes.", "Ndiyo.")]
+    assert (bitext.empty_sides, sum(bitext.left_out.values())) == (1, 1)
+    assert bitext.sha256 == hashlib.sha256(b"Yes.\tNdiyo.\n").hexdigest()
+
+
+def test_format_before_the_path_is_no_weight_and_the_weight_stays(tmp_path: Path) -> None:
+    told = parse_source("hub:opus100/en-sw:2", targets=["sw", "so"])
+    assert told == {"path": "hub:opus100/en-sw", "language": "sw", "weight": 2.0}
+    (tmp_path / "pairs").write_text("Yes.\tNdiyo.\nbroken\n", encoding="utf-8")
+    bitext = read_bitext(BitextSource(path=Path(f"tsv:{tmp_path}/pairs"), language="sw"))
+    assert (len(bitext.pairs), bitext.left_out) == (1, {"1 columns, expected 2": 1})

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from ir_measures import Qrel
 
-from kivuko.data.cleaning import CleaningOptions, Reason, clean, tidy
+from kivuko.data.cleaning import CleaningOptions, Reason, clean
 from kivuko.data.collections import Collection, Document, Query
 from kivuko.data.leakage import JudgedTexts
 from kivuko.data.readers import Record
@@ -95,7 +95,43 @@ def test_same_text_gives_the_same_files(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-def test_tidying_keeps_the_joiners_that_words_are_spelt_with() -> None:
-    assert tidy("क\u200dष\u200c") == "क\u200dष\u200c"
-    assert tidy("a\u00adb\u200b\ufeff\x07 c") == "ab c"
-    assert tidy("ﬁ Ａ") == "ﬁ Ａ"
+def test_order_of_arguments_may_differ(tmp_path: Path) -> None:
+    assert rejected(tmp_path, ("The %s of %d rivers", "%2$d नद्यांपैकी %1$s")) == []
+
+
+def test_side_that_comes_again_and_again_is_boilerplate(tmp_path: Path) -> None:
+    pairs = [
+        (f"Now you are on page {page} here", f"{MARATHI[page % 10]} {MARATHI[page // 10]} {MARATHI[page % 7]} पान")
+        for page in range(30)
+    ]
+    assert rejected(tmp_path, *pairs) == [Reason.BOILERPLATE] * 10
+
+
+def test_text_of_the_other_language_in_the_same_script_is_found(tmp_path: Path) -> None:
+    words = [("river", "mto"), ("school", "shule"), ("market", "soko"), ("village", "kijiji"), ("teacher", "mwalimu")]
+    good = [
+        (f"The {a[0]} is near the {b[0]} and the {c[0]}.", f"{a[1]} iko karibu na {b[1]} pamoja na {c[1]}.")
+        for a in words
+        for b in words
+        for c in words
+    ]
+    numbered = [(f"{english} {n}", f"{swahili} {n}") for n in range(2) for english, swahili in good]
+    wrong = ("The teacher is near the school.", "The teacher is at the school and the market.")
+    lines = [Record(number, *pair) for number, pair in enumerate([*numbered, wrong, wrong[::-1]], start=1)]
+    report = clean(lines, tmp_path, options=CleaningOptions(near=None, repeats=None))
+    assert report.rejected == {Reason.WRONG_LANGUAGE: 2}
+    assert "the translation is as the other side" in (tmp_path / "rejected.tsv").read_text(encoding="utf-8")
+
+
+def test_misaligned_run_is_rejected_and_what_is_around_it_kept(tmp_path: Path) -> None:
+    lines = [f"Year {number}: {'the river ' * (number * 7 % 11 + 1)}" for number in range(1000, 1200)]
+    translated = [f"वर्ष {number}: {'नदी ' * (number * 7 % 11 + 1)}" for number in range(1000, 1200)]
+    shifted = [*translated[:80], *translated[81:131], "काहीतरी", *translated[131:]]
+    pairs = [Record(number, *pair) for number, pair in enumerate(zip(lines, shifted, strict=True), start=1)]
+    report = clean(pairs, tmp_path, options=CleaningOptions(near=None, repeats=None))
+    rows = [line.split("\t") for line in (tmp_path / "rejected.tsv").read_text(encoding="utf-8").splitlines()]
+    assert {int(row[0]) for row in rows} >= set(range(81, 131))
+    misaligned = {int(row[0]) for row in rows if row[1] == Reason.MISALIGNED}
+    assert misaligned <= set(range(77, 136))
+    assert report.rejected[Reason.MISALIGNED] == len(misaligned) > 10
+    assert "the translation is that of record -1" in {row[2] for row in rows}

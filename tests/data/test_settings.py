@@ -57,6 +57,24 @@ def test_wrong_key_or_value_is_named(tmp_path: Path, added: str, message: str) -
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("[[objectives]]\nname = 'transports'", "objectives.0.name: input should be 'transport', "),
+        ("[[objectives]]\nname = 'scores'\nweight = -1", "objectives.0.weight: input should be greater than 0, got -1"),
+        ("objectives = []", "objectives: expected 1 or more, got 0"),
+        ("objectives = 'scores'", "objectives: expected a list, got 'scores'"),
+    ],
+)
+def test_a_list_with_a_wrong_entry_is_not_called_too_short(tmp_path: Path, added: str, message: str) -> None:
+    top_level = added if not added.startswith("[") else ""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"{top_level}\n{MINIMAL}\n{added if not top_level else ''}")
+    assert f"config.toml: {message}" in str(caught.value)
+    assert ";" not in str(caught.value)
+    assert "at least" not in str(caught.value)
+
+
 def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read as TOML"):
         load(tmp_path, "teacher = ")

@@ -32,7 +32,7 @@ def fairness(order: str, *, missing: str = "", cutoff: int = 20) -> float:
 
 def test_the_share_is_of_means_and_its_interval_is_paired() -> None:
     rows = [*rows_of("ours", "sw", [0.2, 0.4, 0.0]), *rows_of("English", "sw", [0.4, 0.8, 0.0])]
-    [found] = ceiling_shares(rows, "AP", system="ours", ceiling="English", resamples=500)
+    [found] = ceiling_shares(rows, "AP", systems=["ours"], ceiling="English", resamples=500)["ours"]
     assert (found.mean, found.ceiling, found.share) == pytest.approx((0.2, 0.4, 0.5))
     assert found.interval.low == pytest.approx(0.5)  # in every draw with a value, ours is half of it
     assert found.language == "sw"
@@ -41,14 +41,14 @@ def test_the_share_is_of_means_and_its_interval_is_paired() -> None:
 def test_shares_come_for_each_language_of_the_system() -> None:
     rows = [*rows_of("ours", "sw", [0.5]), *rows_of("ours", "ha", [0.2])]
     rows += [*rows_of("English", "sw", [1.0]), *rows_of("English", "ha", [0.8])]
-    found = ceiling_shares(rows, "AP", system="ours", ceiling="English", resamples=10)
+    found = ceiling_shares(rows, "AP", systems=["ours"], ceiling="English", resamples=10)["ours"]
     assert [(entry.language, entry.share) for entry in found] == [("sw", 0.5), ("ha", 0.25)]
 
 
 def test_a_ceiling_of_zero_is_refused() -> None:
     rows = [*rows_of("ours", "sw", [0.5]), *rows_of("English", "sw", [0.0])]
     with pytest.raises(DataError, match="of which nothing can be a share"):
-        ceiling_shares(rows, "AP", system="ours", ceiling="English")
+        ceiling_shares(rows, "AP", systems=["ours"], ceiling="English")
 
 
 def test_the_gap_is_that_of_means_over_languages_with_its_standard_error() -> None:

@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,14 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from kivuko.evaluation.bootstrap import bootstrap_interval, bootstrap_intervals, stratified_interval
 from kivuko.evaluation.significance import (
-    bootstrap_interval,
     cohens_dz,
     hedges_gz,
     holm,
     paired_differences,
     randomization_test,
-    stratified_interval,
+    randomization_tests,
     t_test,
 )
 
@@ -112,6 +113,30 @@ def test_bootstrap_intervals_cover_the_mean_of_a_skewed_measure(method: str) -> 
         )
         covered += low <= 0.2 <= high
     assert covered / 200 == pytest.approx(0.9, abs=0.07)
+
+
+@pytest.mark.parametrize("method", ["BCa", "percentile"])
+@pytest.mark.parametrize("size", [12, 295])
+def test_the_interval_is_scipys_draw_for_draw_also_with_ties(method: Literal["BCa", "percentile"], size: int) -> None:
+    generator = np.random.default_rng(size)
+    ranks = generator.choice([0, 0.1, 0.2, 0.25, 1 / 3, 0.5, 1], size, p=[0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2])
+    expected = stats.bootstrap(
+        (ranks,), np.mean, n_resamples=3000, batch=500, method=method, rng=np.random.default_rng(5)
+    ).confidence_interval
+    found = bootstrap_interval(ranks, resamples=3000, method=method, seed=5)
+    assert found == pytest.approx(tuple(expected), rel=1e-13)
+
+
+def test_many_lists_have_what_each_has_alone() -> None:
+    generator = np.random.default_rng(12)
+    lists = [generator.choice([-0.5, 0.0, 0.5], size, p=[0.2, 0.5, 0.3]) for size in (40, 9, 40, 25, 40)]
+    lists.append(np.full(40, 0.25))
+    assert bootstrap_intervals(lists, resamples=300, seed=1) == [
+        bootstrap_interval(values, resamples=300, seed=1) for values in lists
+    ]
+    assert randomization_tests(lists, resamples=300, seed=1) == [
+        randomization_test(values, resamples=300, seed=1) for values in lists
+    ]
 
 
 def test_the_same_seed_gives_the_same_interval_and_it_contains_the_mean() -> None:

@@ -11,6 +11,7 @@ from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Collection, Document, Query
 from kivuko.errors import ConfigError, DataError
+from kivuko.evaluation.language_gap import list_fairness
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
 from kivuko.evaluation.run_task import MAXSIM, SINGLE_VECTOR, Encoder, evaluate_task
@@ -153,6 +154,17 @@ def test_a_group_is_the_mean_of_its_views(xquad: Path, tiny_encoder: MultiVector
     rows = evaluate_task(task, Encoder(tiny_encoder), Encoder(tiny_encoder), parse_measures("AP@20")).means()
     monolingual = [rows[f"{language}-{language}"][MAXSIM]["AP@20"] for language in ("de", "en", "es")]
     assert rows["mean of 3 monolingual pools"][MAXSIM]["AP@20"] == pytest.approx(sum(monolingual) / 3)
+
+
+def test_the_pool_says_whether_its_languages_are_ranked_alike(xquad: Path, tiny_encoder: MultiVectorEncoder) -> None:
+    task = open_task("lareqa", data=xquad, allow_incomplete=True)
+    found = evaluate_task(task, Encoder(tiny_encoder), Encoder(tiny_encoder), parse_measures("AP@20"))
+    collection = task.parts[0].collection
+    languages = {document.doc_id: document.doc_id[:2] for document in collection.corpus}
+    expected = list_fairness(collection.qrels, found.run, languages, cutoff=20)
+    means = found.means()
+    assert means["pool"][MAXSIM]["PEER@20"] == expected.mean
+    assert [name for name, row in means.items() if "PEER@20" in row[MAXSIM]] == ["pool"]
 
 
 def test_mean_vectors_are_means_of_token_embeddings(

@@ -99,20 +99,32 @@ def test_systems_without_seeds_stay_out_of_the_analysis_of_runs() -> None:
         seed_anova(rows, "AP", systems=["bm25", "transport"])
 
 
-def test_the_mixed_model_is_that_of_its_formula_and_finds_what_was_drawn() -> None:
-    rows = table(7, queries={"sw": 60, "ha": 50})
+@pytest.mark.parametrize("queries", [{"sw": 60, "ha": 50}, {"sw": 9, "ha": 30, "yo": 14}])
+def test_the_mixed_model_is_that_of_statsmodels(queries: dict[str, int]) -> None:
+    rows = table(7, queries=queries)
     found = mixed_model(rows, "AP", reference="bm25")
     expected = MixedLM.from_formula(
         "value ~ C(system) + C(language, Treatment('sw'))", frame(rows), groups="query"
-    ).fit()
-    assert [coefficient.name for coefficient in found.coefficients] == ["intercept", "sentence", "transport", "ha"]
-    assert [coefficient.estimate for coefficient in found.coefficients] == pytest.approx(
-        list(expected.fe_params), abs=1e-4
-    )
-    assert [coefficient.p_value for coefficient in found.coefficients] == pytest.approx(
-        list(expected.pvalues[:4]), abs=1e-3
-    )
-    assert found.converged
+    ).fit(method="bfgs", gtol=1e-9)
+    names = [coefficient.name for coefficient in found.coefficients]
+    assert names == ["intercept", "sentence", "transport", *list(queries)[1:]]
+    count = len(names)
+    for place, theirs in (
+        (1, expected.fe_params),
+        (2, expected.bse[:count]),
+        (3, expected.pvalues[:count]),
+        (4, expected.conf_int()[0][:count]),
+        (5, expected.conf_int()[1][:count]),
+    ):
+        assert [row[place] for row in found.coefficients] == pytest.approx(list(theirs), rel=1e-3, abs=1e-5)
+    assert found.query_variance == pytest.approx(float(expected.cov_re.iloc[0, 0]), rel=1e-3)
+    assert found.residual_variance == pytest.approx(float(expected.scale), rel=1e-3)
+    wald = expected.wald_test(np.eye(len(expected.params))[1:3], scalar=True)
+    assert found.system_p == pytest.approx(float(wald.pvalue), rel=0.01, abs=1e-12)
+
+
+def test_the_mixed_model_finds_what_was_drawn() -> None:
+    found = mixed_model(table(7, queries={"sw": 60, "ha": 50}), "AP", reference="bm25")
     assert found.system_p < 1e-6
     assert found.residual_variance == pytest.approx(0.09, rel=0.25)
     assert found.intraclass_correlation == pytest.approx(1 / 1.09, abs=0.05)
@@ -120,8 +132,24 @@ def test_the_mixed_model_is_that_of_its_formula_and_finds_what_was_drawn() -> No
     assert transport.low < 0.6 < transport.high
 
 
+@pytest.mark.filterwarnings("ignore")  # statsmodels: the variance is on its boundary
 def test_queries_that_are_equally_hard_have_no_variance() -> None:
-    assert mixed_model(table(8, queries={"sw": 40}, spread=0.0), "AP", reference="bm25").intraclass_correlation < 0.2
+    even = [row._replace(value=round(row.value, 3)) for row in table(8, queries={"sw": 40}, spread=0.0)]
+    found = mixed_model(even, "AP", reference="bm25")
+    expected = MixedLM.from_formula("value ~ C(system)", frame(even), groups="query").fit()
+    assert found.intraclass_correlation == pytest.approx(
+        expected.cov_re.iloc[0, 0] / (expected.cov_re.iloc[0, 0] + expected.scale), abs=1e-3
+    )
+    opposed = [
+        row._replace(value=-row.value * (-1) ** SYSTEMS.index(row.system)) for row in table(9, queries={"sw": 9})
+    ]
+    assert mixed_model(opposed, "AP", reference="bm25").query_variance == 0.0
+
+
+def test_the_mixed_model_of_identical_systems_is_certain_of_nothing() -> None:
+    same = [row._replace(system=name) for row in table(9, queries={"sw": 5}) if row.system == "bm25" for name in "ab"]
+    found = mixed_model(same, "AP", reference="a")
+    assert (found.system_p, found.coefficients[1].p_value, found.residual_variance) == (1.0, 1.0, pytest.approx(0))
 
 
 def test_identical_systems_have_no_effect() -> None:
@@ -142,6 +170,8 @@ def test_too_little_is_refused() -> None:
         query_anova([row for row in rows if row.system == "bm25"], "AP")
     with pytest.raises(DataError, match="more than one query"):
         query_anova([row for row in rows if row.language == "ha"], "AP")
+    with pytest.raises(DataError, match="more than one query"):
+        mixed_model([row for row in rows if row.language == "ha"], "AP", reference="bm25")
     with pytest.raises(DataError, match="no scores of 'bm25' in 'ha'"):
         query_anova([row for row in rows if (row.system, row.language) != ("bm25", "ha")], "AP")
     with pytest.raises(DataError, match="no scores of 'dense'"):

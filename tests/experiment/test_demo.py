@@ -73,7 +73,7 @@ def test_what_the_demo_did_not_make_is_left_alone(tmp_path: Path, tiny_encoder_d
     assert (mine / "en-sw.tsv").read_text(encoding="utf-8") == "mine\tyangu\n"
 
 
-@pytest.mark.parametrize(("limit", "left"), [(4_096, set()), (600_000, {"data"})], ids=["data", "model"])
+@pytest.mark.parametrize(("limit", "left"), [(4_096, set()), (450_000, {"data"})], ids=["data", "model"])
 def test_full_disk_leaves_nothing_half_written(
     tmp_path: Path,
     tiny_encoder_dir: Path,

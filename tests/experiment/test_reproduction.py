@@ -120,6 +120,47 @@ def test_what_the_same_command_made_is_not_made_again_wherever_the_folder_is(
     ]
 
 
+def test_what_was_made_of_other_inputs_is_made_again_and_what_reads_it_too(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    out, bitext = tmp_path / "run", tmp_path / "the data" / "en-sw.tsv"
+    commands = {
+        "clean": "bitext clean --bitext {data}/en-sw.tsv --out {out}/clean",
+        "twice": "no-such-command {out}/clean/kept.tsv --out {out}/twice",
+    }
+    bitext.write_text("the water is cold today\tmaji ni baridi leo\n", encoding="utf-8")
+    before = {}
+    for name, command in commands.items():
+        (out / name).mkdir(parents=True)
+        read = command.split()[-3]
+        before[f"{{out}}/{name}"] = {
+            "kivuko": kivuko.__version__,
+            "command": command.split(),
+            "inputs": {read: "another"},
+        }
+    (out / "made.json").write_text(json.dumps(before), encoding="utf-8")
+    begun = run(write(*commands.values()), out)
+    assert [line.split()[1] for line in begun if line.startswith("kivuko")] == ["bitext", "no-such-command"]
+    assert sum("made of other inputs" in line for line in begun) == 2
+    assert "water" in (out / "clean" / "kept.tsv").read_text(encoding="utf-8")
+    made = json.loads((out / "made.json").read_text(encoding="utf-8"))
+    assert made["{out}/clean"]["inputs"] != before["{out}/clean"]["inputs"]
+    assert made["{out}/twice"] == before["{out}/twice"]
+    assert {entry.name for entry in out.iterdir()} == {"clean", "twice", "made.json"}
+
+
+def test_a_model_is_kept_where_its_successor_fails(write: Callable[..., Path], tmp_path: Path) -> None:
+    out, bitext = tmp_path / "run", tmp_path / "the data" / "en-sw.tsv"
+    path = write("no-such-command {data}/en-sw.tsv --out {out}/model")
+    bitext.write_text("water\tmaji\n", encoding="utf-8")
+    (out / "model").mkdir(parents=True)
+    command = ["no-such-command", "{data}/en-sw.tsv", "--out", "{out}/model"]
+    signature = {"kivuko": kivuko.__version__, "command": command, "inputs": {"{data}/en-sw.tsv": "another"}}
+    (out / "made.json").write_text(json.dumps({"{out}/model": signature}), encoding="utf-8")
+    assert len(run(path, out)) == 2
+    assert {entry.name for entry in out.iterdir()} == {"model", "made.json"}
+
+
 @pytest.mark.slow
 def test_a_table_is_reproduced_in_a_folder_with_a_space_in_its_name(
     write: Callable[..., Path], tmp_path: Path, bitext: Path, tiny_encoder_dir: Path, sentences: list[str]

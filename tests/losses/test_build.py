@@ -7,12 +7,15 @@ import torch
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.config import ObjectiveConfig, ObjectiveName
+from kivuko.errors import ConfigError
 from kivuko.losses import MixtureLoss, TransportLoss, build_loss
 
 OPTIONS = [{"name": name} for name in ObjectiveName] + [
     {"name": "transport", "marginals": "word", "problem": "unbalanced", "rho": 0.3},
     {"name": "transport", "marginals": "norm", "problem": "partial", "mass": 0.6},
     {"name": "transport", "marginals": "rarity", "value": "divergence", "tokens": "scored"},
+    {"name": "transport", "problem": "exact"},
+    {"name": "transport", "problem": "proximal", "epsilon": 0.2, "steps": 50},
     {"name": "greedy", "tokens": "scored"},
 ]
 
@@ -58,6 +61,8 @@ def test_weights_and_options_arrive(
         ("transport", "tokens", "content", "scored"),
         ("transport", "value", "plan_cost", "divergence"),
         ("transport", "problem", "balanced", "partial"),
+        ("transport", "problem", "balanced", "exact"),
+        ("transport", "problem", "balanced", "proximal"),
         ("transport", "marginals", "uniform", "word"),
         ("diagonal", "tokens", "content", "scored"),
         ("nearest", "tokens", "content", "scored"),
@@ -99,9 +104,34 @@ def test_what_does_not_change_is_not_kept(student: MultiVectorEncoder, tiny_enco
     assert TransportLoss(student, tiny_encoder).state() == {}
 
 
-@pytest.mark.parametrize("option", ["epsilon", "epsilon_start", "rho", "mass"])
+@pytest.mark.parametrize("option", ["epsilon", "epsilon_start", "rho", "mass", "steps"])
 def test_transport_needs_positive_numbers(
     student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder, option: str
 ) -> None:
     with pytest.raises(ValueError, match=f"{option} must be positive, got -1"):
-        TransportLoss(student, tiny_encoder, **{option: -1.0})
+        TransportLoss(student, tiny_encoder, **{option: -1 if option == "steps" else -1.0})
+
+
+@pytest.mark.parametrize(
+    ("problem", "option", "setting"),
+    [
+        ("exact", "epsilon", 0.1),
+        ("exact", "epsilon_start", 0.2),
+        ("exact", "max_iterations", 5),
+        ("proximal", "max_iterations", 5),
+        ("balanced", "steps", 5),
+        ("exact", "steps", 5),
+        ("exact", "value", "divergence"),
+    ],
+)
+def test_what_a_problem_does_not_read_is_refused(problem: str, option: str, setting: object) -> None:
+    with pytest.raises(ValueError, match=option):
+        ObjectiveConfig.model_validate({"name": "transport", "problem": problem, option: setting})
+
+
+def test_exact_without_pot_is_refused_before_training(
+    student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kivuko.losses.transport.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="needs POT"):
+        TransportLoss(student, tiny_encoder, problem="exact")

@@ -40,13 +40,13 @@ def test_table_names_every_objective_with_its_options(name: ObjectiveName) -> No
         for line in PAGE.splitlines()
         if line.startswith(f"| `{name}` | ")
     )
-    held = {"epsilon_batches", "rho", "mass"} if name is ObjectiveName.TRANSPORT else set()
+    held = {"epsilon_batches", "rho", "mass", "steps"} if name is ObjectiveName.TRANSPORT else set()
     assert set(re.findall(r"`(\w+)`", options)) == {*ObjectiveConfig(name=name).options, *held}
 
 
 def test_defaults_are_the_ones_the_page_gives() -> None:
     given = dict(re.findall(r"`(\w+)`,? \(?(\d[\d.]*)", PAGE.split("## Options of")[1].split("##")[0]))
-    assert set(given) == {"epsilon", "epsilon_batches", "max_iterations", "rho", "mass"}
+    assert set(given) == {"epsilon", "epsilon_batches", "max_iterations", "rho", "mass", "steps"}
     assert {option: ObjectiveConfig.model_fields[option].default for option in given} == pytest.approx(
         {option: float(default) for option, default in given.items()}
     )

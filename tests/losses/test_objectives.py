@@ -19,7 +19,14 @@ from kivuko.losses import (
     transport_loss,
     triplet_loss,
 )
-from kivuko.transport import cosine_cost, partial_sinkhorn, sinkhorn, unbalanced_sinkhorn, uniform_marginal
+from kivuko.transport import (
+    cosine_cost,
+    partial_sinkhorn,
+    sinkhorn,
+    transport_value,
+    unbalanced_sinkhorn,
+    uniform_marginal,
+)
 
 from . import formulas
 from .conftest import Pairs
@@ -257,3 +264,24 @@ def test_mean_maxsim_has_the_gradient_of_the_loop(pairs: Pairs) -> None:
 def test_what_makes_no_sense_is_refused(loss: Loss, options: dict[str, object], message: str, pairs: Pairs) -> None:
     with pytest.raises(ValueError, match=message):
         loss(*pairs, **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_transport_is_the_cost_of_the_sinkhorn_plan_with_that_plan_as_gradient(
+    pairs: Pairs, dtype: torch.dtype
+) -> None:
+    pairs = pairs._replace(student=pairs.student.to(dtype).requires_grad_(), teacher=pairs.teacher.to(dtype))
+    cost = cosine_cost(pairs.student, pairs.teacher)
+    marginals = uniform_marginal(pairs.student_mask).to(dtype), uniform_marginal(pairs.teacher_mask).to(dtype)
+    expected = transport_value(cost, sinkhorn(cost.detach(), *marginals, epsilon=0.05).plan).mean()
+    found = transport_loss(*pairs)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(value, pairs.student)[0] for value in (found, expected)))
+
+
+def test_exact_and_proximal_plans_cost_no_more_than_the_entropic_one(pairs: Pairs) -> None:
+    entropic, proximal, exact = (
+        transport_loss(*pairs, problem=problem) for problem in ("balanced", "proximal", "exact")
+    )
+    assert exact <= proximal < entropic
+    torch.testing.assert_close(proximal, exact, atol=2e-3, rtol=0)

@@ -35,6 +35,26 @@ def test_a_zero_vector_has_distance_one_and_no_nan_in_the_gradient() -> None:
     assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_embedding_of_zero_has_distance_one_and_no_gradient(dtype: torch.dtype) -> None:
+    tokens = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]], dtype=dtype, requires_grad=True)
+    cost = cosine_cost(tokens, torch.ones(1, 3, 2, dtype=dtype))
+    assert cost[0, 0].eq(1).all()
+    (gradient,) = torch.autograd.grad(cost.sum(), tokens)
+    assert not gradient[0, 0].any()
+    assert 0 < gradient[0, 1].abs().max() < 1
+
+
+def test_an_embedding_that_is_nan_stays_so() -> None:
+    assert cosine_cost(torch.full((1, 1, 2), torch.nan), torch.ones(1, 3, 2)).isnan().all()
+
+
+@pytest.mark.parametrize("length", [1e-10, 1.0, 1e10])
+def test_the_length_of_an_embedding_does_not_matter(generator: torch.Generator, length: float) -> None:
+    tokens = torch.randn(1, 3, 8, generator=generator)
+    torch.testing.assert_close(cosine_cost(length * tokens, tokens), cosine_cost(tokens, tokens), atol=1e-6, rtol=0)
+
+
 def test_gradient_of_the_cosine_cost_agrees_with_finite_differences(generator: torch.Generator) -> None:
     source, target = (torch.randn(1, n, 4, generator=generator, dtype=torch.float64).requires_grad_() for n in (2, 3))
     assert torch.autograd.gradcheck(cosine_cost, (source, target))

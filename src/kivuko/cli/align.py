@@ -30,8 +30,9 @@ def align(
     ] = False,
     gold: Annotated[Path | None, typer.Option(help="File of links made by hand, to measure against.")] = None,
     gold_format: Annotated[
-        str, typer.Option("--format", help="Of --gold: `kivuko`, or with --pairs `pharaoh` or `naacl`.")
-    ] = "kivuko",
+        str | None,
+        typer.Option("--format", help="Of --gold: `kivuko` by default, or with --pairs `pharaoh` or `naacl`."),
+    ] = None,
     first: Annotated[
         int | None,
         typer.Option(min=0, max=1, help="What --gold calls the first word; 0 by default in pharaoh, 1 in naacl."),
@@ -55,6 +56,9 @@ def align(
     tune: Annotated[
         bool, typer.Option("--tune", help="As --compare, each method at its best on every second pair.")
     ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw plan and links: .html, or .png for one pair of sentences.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Print a line for each link, with words and strength.")] = False,
     threads: Threads = None,
@@ -67,16 +71,39 @@ def align(
     from kivuko.errors import ConfigError
 
     measured = gold is not None or compare or tune
-    if (english is None) != (translation is None):
-        raise ConfigError("Give an English sentence and its translation, each in quotes; there is only one.")
-    if (english is not None) + (pairs is not None or measured) != 1:
-        raise ConfigError("Give either a sentence and its translation, or --pairs, or --gold, --compare or --tune.")
-    if as_json + as_tsv > 1 or (as_tsv and measured):
-        raise ConfigError("--tsv prints links: give it without --json, --gold, --compare and --tune.")
-    if compare + tune + (method is not None) > 1:
-        raise ConfigError("--method, --compare and --tune exclude each other: the latter two take all methods.")
-    if english is not None and not (is_encodable(english) and is_encodable(translation or "")):
-        raise ConfigError("A sentence is not valid UTF-8: give both as text.")
+    for is_wrong, message in (
+        (
+            (english is None) != (translation is None),
+            "Give an English sentence and its translation, each in quotes; there is only one.",
+        ),
+        (
+            (english is not None) + (pairs is not None or measured) != 1,
+            "Give either a sentence and its translation, or --pairs, or --gold, --compare or --tune.",
+        ),
+        (
+            as_tsv and (as_json or measured),
+            "--tsv prints links: give it without --json, --gold, --compare and --tune.",
+        ),
+        (plot is not None and measured, "--plot draws links: give it without --gold, --compare and --tune."),
+        (
+            split_punctuation and (pairs is None or measured),
+            "--split-punctuation is for --pairs without --gold: leave it out, or give --pairs alone.",
+        ),
+        (
+            gold is None and (first is not None or gold_format is not None),
+            "--format and --first say how to read --gold: leave them out, or give --gold FILE.",
+        ),
+        (
+            compare + tune + (method is not None) > 1,
+            "--method, --compare and --tune exclude each other: the latter two take all methods.",
+        ),
+        (
+            not (is_encodable(english or "") and is_encodable(translation or "")),
+            "A sentence is not valid UTF-8: give both as text.",
+        ),
+    ):
+        if is_wrong:
+            raise ConfigError(message)
     prepare(threads)
     from kivuko.data.alignments import WordPair, read_pairs, split_words
     from kivuko.evaluation.aligner import WordAligner
@@ -87,9 +114,15 @@ def align(
     if tune and told:
         raise ConfigError(f"--tune finds --{', --'.join(told)}: leave that out.")
     settings = AlignSettings(**told) if method is None else AlignSettings(_method(method), **told)
+    if unread := [] if compare else sorted(told.keys() - settings.used().keys()):
+        raise ConfigError(f"--method {settings.method} does not read --{', --'.join(unread)}: leave that out.")
+    if plot is not None:
+        from kivuko.report.alignment_plot import check_alignment_plot
+
+        check_alignment_plot(plot, one=pairs is None)
     right, words = [], []
     if measured:
-        right = _gold(gold, gold_format, pairs, first)
+        right = _gold(gold, gold_format or "kivuko", pairs, first)
     elif pairs is not None:
         words = read_pairs(pairs, punctuated=split_punctuation)
     else:
@@ -100,7 +133,13 @@ def align(
     elif measured:
         _print_measures(aligner, right, settings, compare=compare, as_json=as_json)
     else:
-        _print_links(aligner.align(words, settings), one=pairs is None, as_json=as_json, as_tsv=as_tsv)
+        aligned: Iterable[AlignedPair] = aligner.align(words, settings)
+        if plot is not None:
+            from kivuko.report.alignment_plot import write_alignment_plot
+
+            aligned = list(aligned)
+            write_alignment_plot(aligned, plot)
+        _print_links(aligned, one=pairs is None, as_json=as_json, as_tsv=as_tsv)
 
 
 def _print_links(aligned: "Iterable[AlignedPair]", *, one: bool, as_json: bool, as_tsv: bool) -> None:

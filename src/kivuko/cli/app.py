@@ -11,8 +11,10 @@ from kivuko.cli.demo import demo
 from kivuko.cli.distill import distill
 from kivuko.cli.evaluate import evaluate
 from kivuko.cli.index import index
+from kivuko.cli.ingest import ingest
 from kivuko.cli.reproduce import reproduce
 from kivuko.cli.search import search
+from kivuko.cli.serve import serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +41,6 @@ def _root(
         raise typer.Exit
 
 
-for command in (demo, distill, index, search, evaluate, compare, reproduce, align):
+for command in (demo, distill, index, ingest, search, evaluate, compare, reproduce, align, serve):
     app.command()(command)
 app.add_typer(bitext, name="bitext")

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kivuko.cli.bitext_fertility import fertility
+from kivuko.cli.bitext_lexicon import lexicon
+from kivuko.cli.bitext_mine import mine
+from kivuko.cli.bitext_score import score
+
 if TYPE_CHECKING:
     from kivuko.data.readers import BitextFile
 
@@ -17,11 +22,22 @@ bitext = typer.Typer(
     help="Look at parallel text, clean it, and find test items in it.",
 )
 
+bitext.command()(fertility)
+bitext.command()(lexicon)
+bitext.command()(mine)
+bitext.command()(score)
+
 FormatName = Annotated[
     str | None,
-    typer.Option("--format", help="tsv, csv, tatoeba, moses, tmx, xliff, po, mo or jsonl; by default by the name."),
+    typer.Option(
+        "--format",
+        help="tsv, csv, jsonl, moses, tmx, xliff, po, mo, gettext, tatoeba, bible, stardict, dictd, tei or hub; by "
+        "default by the name. It may also stand before the path: `--bitext gettext:/usr/share/locale`.",
+    ),
 ]
-Language = Annotated[str | None, typer.Option(help="ISO 639 code of the translations, for moses, tmx and xliff.")]
+Language = Annotated[
+    str | None, typer.Option(help="ISO 639 code of the translations, for formats that hold several languages.")
+]
 English = Annotated[
     str | None, typer.Option(help="Column of the English: its name in the first row, or its number from 1; a JSON key.")
 ]
@@ -102,8 +118,14 @@ def clean(
         float, typer.Option(help="Jaccard similarity from which a pair nearly repeats another; 0 keeps such pairs.")
     ] = 0.9,
     deviations: Annotated[
-        float, typer.Option(help="How far from the usual length a translation may be, in standard deviations.")
+        float,
+        typer.Option(
+            help="How far from the usual length a translation may be, and how unlike its side, in standard deviations."
+        ),
     ] = 6.0,
+    repeats: Annotated[
+        int, typer.Option(min=0, help="How many pairs with the same side, whatever its numbers, are kept; 0 keeps all.")
+    ] = 20,
     format_name: FormatName = None,
     language: Language = None,
     english: English = None,
@@ -131,7 +153,7 @@ def clean(
     if out.exists() and not overwrite:
         raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
     judged = [JudgedTexts(read_collection(folder, split=split)) for folder in against or ()]
-    options = CleaningOptions(deviations, near or None)
+    options = CleaningOptions(deviations, near or None, repeats or None)
     with staged_directory(out.absolute()) as stage:
         report = run(_file(bitext, format_name, language, english, translation), stage, options=options, judged=judged)
         page = cleaning_page(bitext, report, command=f"kivuko {shlex.join(sys.argv[1:])}")
@@ -149,4 +171,4 @@ def _file(
         bitext_format = None if format_name is None else BitextFormat(format_name)
     except ValueError:
         raise ConfigError(f"--format must be one of {', '.join(BitextFormat)}, got {format_name!r}.") from None
-    return BitextFile(path, ReaderOptions(bitext_format, language, english, translation))
+    return BitextFile.spelled(path, ReaderOptions(bitext_format, language, english, translation))

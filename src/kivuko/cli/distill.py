@@ -18,7 +18,10 @@ def distill(
     teacher: Annotated[str | None, typer.Option(help="Directory or hub id of the English teacher.")] = None,
     bitext: Annotated[
         list[str] | None,
-        typer.Option(help="File of English<TAB>translation lines, with an optional weight: `en-sw.tsv:2`. Repeatable."),
+        typer.Option(
+            help="File of English<TAB>translation lines, with an optional weight: `en-sw.tsv:2`; or any other parallel "
+            "text that `kivuko bitext` reads: `gettext:/usr/share/locale`, `hub:opus100/en-sw`. Repeatable."
+        ),
     ] = None,
     target: Annotated[
         list[str] | None, typer.Option(help="ISO 639 code of the language to be read. Repeatable.")
@@ -57,6 +60,17 @@ def distill(
         Path | None, typer.Option(help="BEIR folder to validate on: queries in the target language, English documents.")
     ] = None,
     validation_split: Annotated[str | None, typer.Option(help="Its split, `dev` by default.")] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="BEIR folder that the student will be tested on: bitext with its test items is refused. Repeatable."
+        ),
+    ] = None,
+    against_split: Annotated[str | None, typer.Option(help="Its split, `test` by default.")] = None,
+    allow_leaks: Annotated[bool, typer.Option("--allow-leaks", help="Train on test items all the same.")] = False,
+    drop_leaks: Annotated[
+        bool, typer.Option("--drop-leaks", help="Leave out the pairs that hold test items, exactly or nearly.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
@@ -68,7 +82,10 @@ def distill(
     """
     from kivuko.config import DistillConfig
     from kivuko.data.settings import load_config, parse_config
+    from kivuko.errors import ConfigError
 
+    if allow_leaks and drop_leaks:
+        raise ConfigError("Give --allow-leaks or --drop-leaks, not both.")
     values = given(
         teacher=teacher,
         student=student,
@@ -77,6 +94,9 @@ def distill(
         bitext=_sources(bitext, target, config),
         objectives=None if objective is None else [_objective(text) for text in objective],
         dimensions=dimensions,
+        against=against,
+        against_split=against_split,
+        leaks="allow" if allow_leaks else "drop" if drop_leaks else None,
     )
     if dimensions == 0:
         values["dimensions"] = None

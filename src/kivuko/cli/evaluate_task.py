@@ -22,6 +22,7 @@ def print_tasks() -> None:
             typer.echo(f"    {text}")
         typer.echo(f"    licence: {entry.licence}\n    cite: {entry.citation}\n")
     typer.echo("irds:ID\n    any data set of ir_datasets, as irds:miracl/sw/dev\n")
+    typer.echo("hub:OWNER/NAME[/LANGUAGE][@REVISION]\n    any data set of the hub with corpus, queries and qrels\n")
     typer.echo("beir:FOLDER\n    any folder in BEIR's layout")
 
 
@@ -35,6 +36,9 @@ def print_about(task: str | None) -> None:
     kind, _, identifier = task.partition(":")
     if kind == "irds":
         typer.echo(f"https://ir-datasets.com describes {identifier}, its licence and what to cite.")
+        return
+    if kind == "hub":
+        typer.echo(f"The card of the data set describes it, its licence and what to cite: {identifier}.")
         return
     entry = find_entry(kind)
     typer.echo(f"{entry.title}\nlanguages: {entry.languages}\nmeasures: {entry.measures}")
@@ -98,6 +102,8 @@ def run_task(
     if as_json:
         about = {"task": name, "split": task.split, "query_model": query_model, "document_model": document_name}
         sizes = {"documents": found.documents, "incomplete": bool(task.incomplete)}
+        if task.revision:
+            about["revision"] = task.revision
         typer.echo(json.dumps(about | sizes | {"measures": found.means()}, ensure_ascii=False))
     else:
         _print(found, f"{name}, {task.split}")
@@ -111,9 +117,12 @@ def _print(found: "TaskEvaluation", title: str) -> None:
 
     pairs = {outcome.view for outcome in found.outcomes if outcome.group == "pairs of languages"}
     rows = {
-        f"{view}, {scoring}": means
+        f"{view}, {scoring}": dict(means)
         for view, scorings in found.means().items()
         if view not in pairs
         for scoring, means in scorings.items()
     }
+    fairness = {name: means.pop(key) for name, means in rows.items() for key in list(means) if key.startswith("PEER@")}
     print_measures(rows, title=title)
+    for name, value in fairness.items():
+        typer.echo(f"{name}: PEER {value:.3f} (1: the documents' languages are ranked alike; 0: they are not)")

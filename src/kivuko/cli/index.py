@@ -1,44 +1,124 @@
 """`kivuko index`."""
 
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kivuko.cli.console import Threads, prepare
 
+if TYPE_CHECKING:
+    from kivuko.search.store import OpenStore
+
+Kind = Literal["exact", "flat", "qdrant"]
+
 
 def index(
-    model: Annotated[
-        str, typer.Option(help="Directory or hub id of the encoder of the documents: the teacher for English.")
+    out: Annotated[
+        str, typer.Option(help="Directory to write; for `qdrant` also an address, http://host:6333/collection.")
     ],
-    corpus: Annotated[Path, typer.Option(help="BEIR `corpus.jsonl`, or a folder of text files.")],
-    out: Annotated[Path, typer.Option(help="The index directory to write.")],
+    model: Annotated[
+        str | None, typer.Option(help="Directory or hub id of the encoder of the documents: the teacher for English.")
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="BEIR `corpus.jsonl`, or a folder of text files.")] = None,
+    store: Annotated[
+        Kind | None,
+        typer.Option(
+            help="`exact`: written once, the reference. `flat`: int8, can be changed and filtered, up to about "
+            "100,000 documents. `qdrant`: for more. By default what is at --out already, else `exact`."
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the documents that do not state their own, as in `sw`.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Also replace documents of a store that have changed.")
+    ] = False,
+    delete: Annotated[Path | None, typer.Option(help="File of ids, one a line, to remove from a store.")] = None,
+    shards: Annotated[int | None, typer.Option(min=1, help="Shards of a new collection on a Qdrant server.")] = None,
+    replicas: Annotated[int | None, typer.Option(min=1, help="Copies of each of these shards.")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    float32: Annotated[bool, typer.Option("--float32", help="Store float32; float16 by default.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the index at --out.")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="`exact` in float32; float16 by default.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the `exact` index at --out.")] = False,
     threads: Threads = None,
 ) -> None:
-    """Encode documents into an index for exact MaxSim search.
+    """Encode documents into an index for exact MaxSim search, or into a store that can be changed.
+
+    For a store the same command adds the documents that are not there yet, and so goes on after an interruption.
 
     Example: `kivuko index --model swahili/teacher --corpus corpus.jsonl --out index`
     """
+    from kivuko.errors import ConfigError
+    from kivuko.search.opening import StoreKind, held_by, open_or_create_store, open_store
+
+    kind = StoreKind(store) if store is not None else held_by(out) or StoreKind.exact
+    if store not in (None, "qdrant") and held_by(out) is StoreKind.qdrant:
+        raise ConfigError(f"{out} is for `--store qdrant`: give that, or another --out.")
+    exact, on_server = kind is StoreKind.exact, kind is StoreKind.qdrant
+    misplaced = {
+        "--update": update and exact,
+        "--float32": float32 and not exact,
+        "--overwrite": overwrite and not exact,
+        "--shards": shards is not None and not on_server,
+        "--replicas": replicas is not None and not on_server,
+    }
+    if any(misplaced.values()):
+        flags = ", ".join(flag for flag, wrong in misplaced.items() if wrong)
+        raise ConfigError(f"{flags} cannot be used with the kind of store `{kind}`: leave it out, or see --store.")
+    if delete is not None:
+        if corpus is not None or update:
+            raise ConfigError("Give --delete without --corpus and --update: remove first, then add.")
+        _delete(open_store(out), delete)
+        return
+    if model is None or corpus is None:
+        raise ConfigError("Give --model and --corpus, or --delete with a file of ids.")
     prepare(threads)
     from kivuko.data.collections import read_corpus
-    from kivuko.models.encoder import load_encoder, model_identity
+    from kivuko.models.encoder import load_encoder
     from kivuko.report.progress import Counter
     from kivuko.search.build import build_index
+    from kivuko.search.lineage import identities, read_lineage
+    from kivuko.search.passages import read_passages
+    from kivuko.search.store import Changes, ingest, renew
 
-    with Counter("documents") as count:
-        built = build_index(
-            load_encoder(model),
-            read_corpus(corpus),
-            out,
-            model_name=model,
-            model_digest=model_identity(model),
-            batch_size=batch_size,
-            dtype="float32" if float32 else "float16",
-            overwrite=overwrite,
-            progress=count,
-        )
-    typer.echo(f"{out}: {len(built)} documents")
+    encoder, lineage = load_encoder(model), read_lineage(model)
+    if exact:
+        with Counter("documents") as count:
+            built = build_index(
+                encoder,
+                read_corpus(corpus),
+                out,
+                **identities(lineage),
+                language=language,
+                batch_size=batch_size,
+                dtype="float32" if float32 else "float16",
+                overwrite=overwrite,
+                progress=count,
+            )
+        typer.echo(f"{out}: {len(built)} documents")
+        return
+    passages = read_passages(corpus)
+    dim = encoder.encode_document(["."], convert_to_numpy=True, show_progress_bar=False)[0].shape[1]
+    opened = open_or_create_store(
+        kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
+    )
+    with closing(opened), Counter("documents") as count:
+        if update:
+            changes = renew(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
+        else:
+            changes = Changes(
+                ingest(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
+            )
+        opened.tidy()
+        typer.echo(f"{out}: {len(opened)} documents, {changes.added} added, {changes.updated} replaced")
+
+
+def _delete(store: "OpenStore", path: Path) -> None:
+    from kivuko.data.lines import existing, numbered_lines
+
+    doc_ids = list(dict.fromkeys(line.strip() for _, line in numbered_lines(existing(path))))
+    with closing(store):
+        store.delete(doc_ids)
+        store.tidy()
+        typer.echo(f"{store.location}: {len(store)} documents, {len(doc_ids)} removed")

@@ -2,21 +2,33 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kivuko.cli.console import Threads, prepare
+from kivuko.cli.console import Threads, prepare, say
+
+if TYPE_CHECKING:
+    from kivuko.search.store import FieldValue
 
 
 def search(
     query: Annotated[str | None, typer.Argument(help="The question.")] = None,
-    index_directory: Annotated[Path, typer.Option("--index", help="An index directory.")] = Path("index"),
+    location: Annotated[
+        str, typer.Option("--index", help="What `kivuko index` wrote: a directory or an address.")
+    ] = "index",
     model: Annotated[str, typer.Option(help="Directory or hub id of the encoder of the query: the student.")] = ...,  # type: ignore[assignment]
     queries: Annotated[
         Path | None, typer.Option(help="File of queries: BEIR `queries.jsonl`, id<TAB>text, or one a line.")
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Results for each query.")] = 10,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only documents with this value, as in `language=sw` or `year=2024`; may be repeated."),
+    ] = None,
+    any_model: Annotated[
+        bool, typer.Option("--any-model", help="Ask also with a model that does not belong to the index.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Threads = None,
 ) -> None:
@@ -30,15 +42,13 @@ def search(
         raise ConfigError("Give either a query or a file of queries with --queries.")
     prepare(threads)
     from kivuko.data.collections import Query, read_queries
-    from kivuko.models.encoder import load_encoder
     from kivuko.report.tables import print_hits, print_run
-    from kivuko.search.index import load_index
-    from kivuko.search.searcher import Searcher
+    from kivuko.search.opening import open_searcher
 
     asked = [Query("1", query)] if query is not None else read_queries(queries or Path())
-    found = Searcher(load_index(index_directory), load_encoder(model)).search(
-        [each.text for each in asked], top_k=top_k
-    )
+    wanted = dict(_condition(each) for each in where or ())
+    searcher = open_searcher(location, model, any_model=any_model, warn=say)
+    found = searcher.search([each.text for each in asked], top_k=top_k, where=wanted)
     if as_json:
         for each, hits in zip(asked, found, strict=True):
             line = {"query_id": each.query_id, "query": each.text, "hits": [hit._asdict() for hit in hits]}
@@ -47,3 +57,17 @@ def search(
         print_hits(found[0])
     else:
         print_run(asked, found)
+
+
+def _condition(text: str) -> "tuple[str, FieldValue]":
+    """Read `name=value`; a value is a number or `true` if it is written as in JSON, else a string."""
+    from kivuko.errors import ConfigError
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--where takes name=value, as in language=sw; got {text!r}.")
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return name, value
+    return name, read if isinstance(read, (str, int, float)) else value

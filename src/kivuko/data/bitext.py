@@ -1,34 +1,47 @@
 """Parallel text: English sentences with their translations."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kivuko.config import BitextSource
+from kivuko.data.pairs import MAX_LINE_CHARACTERS, SentencePair
+from kivuko.data.readers import EMPTY_SIDE, BitextFile, ReaderOptions
 from kivuko.errors import ConfigError, DataError
 
-MAX_LINE_CHARACTERS = 100_000
-
-
-class SentencePair(NamedTuple):
-    """One English sentence and its translation."""
-
-    english: str
-    translation: str
+__all__ = [
+    "MAX_LINE_CHARACTERS",
+    "Bitext",
+    "SentencePair",
+    "parse_source",
+    "read_bitext",
+    "split_held_out",
+]
 
 
 class Bitext(NamedTuple):
-    """What a source holds: its pairs, the lines left out and why, and the digest of the bytes that were read."""
+    """What a source holds.
+
+    Attributes:
+        source: Where it comes from.
+        pairs: Its pairs.
+        empty_sides: How many more had an empty side.
+        sha256: The digest of the bytes that were read; of other formats than plain TSV, that of the pairs as TSV.
+        left_out: How many records of other formats were left out for what.
+    """
 
     source: BitextSource
     pairs: Sequence[SentencePair]
     empty_sides: int
     sha256: str
+    left_out: Mapping[str, int] = MappingProxyType({})
 
 
 def parse_source(argument: str, *, targets: Sequence[str]) -> dict[str, Any]:
-    """Read `path[:weight]` as it is written on the command line.
+    """Read `path[:weight]` as it is written on the command line; the path may have a format before it (`tmx:memory`).
 
     With several target languages the language is the end of the file's stem (`en-sw.tsv`).
 
@@ -75,9 +88,15 @@ def parse_source(argument: str, *, targets: Sequence[str]) -> dict[str, Any]:
 def read_bitext(source: BitextSource) -> Bitext:
     """Read a source whole; pairs with an empty side are left out and counted.
 
+    A plain TSV file has to be right in every line. Any other format is read as `BitextFile` does, which leaves out and
+    counts what is wrong.
+
     Raises:
         DataError: If the file is missing, is not UTF-8, has a line without exactly two columns, or holds no pair.
     """
+    file = BitextFile.spelled(source.path, ReaderOptions(language=source.language))
+    if not file.is_plain_tsv:
+        return _read_other(source, file)
     digest = hashlib.sha256()
     pairs: list[SentencePair] = []
     empty_sides = 0
@@ -98,6 +117,16 @@ def read_bitext(source: BitextSource) -> Bitext:
     if not pairs:
         raise DataError(f"{source.path}: expected sentence pairs, one English<TAB>translation a line, found none.")
     return Bitext(source, pairs, empty_sides, digest.hexdigest())
+
+
+def _read_other(source: BitextSource, file: BitextFile) -> Bitext:
+    left_out: Counter[str] = Counter()
+    pairs = list(file.pairs(left_out))
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update("\t".join(pair).encode() + b"\n")
+    empty_sides = left_out.pop(EMPTY_SIDE, 0)
+    return Bitext(source, pairs, empty_sides, digest.hexdigest(), left_out)
 
 
 def split_held_out(bitexts: Iterable[Bitext], *, count: int, seed: int) -> tuple[list[Bitext], list[SentencePair]]:

@@ -116,8 +116,8 @@ def find_entry(name: str) -> Entry:
     """
     if name not in catalog():
         raise ConfigError(
-            f"There is no task {name!r}. The tasks are {', '.join(catalog())}, irds:<id of ir_datasets> and "
-            "beir:<folder>."
+            f"There is no task {name!r}. The tasks are {', '.join(catalog())}, irds:<id of ir_datasets>, "
+            "hub:<owner/name> and beir:<folder>."
         )
     return catalog()[name]
 

@@ -1,8 +1,7 @@
 """Which sentence pairs are worth training on, and why the others are not."""
 
 import csv
-import html
-import unicodedata
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -12,20 +11,20 @@ from typing import NamedTuple
 import regex
 
 from kivuko.data.bitext import SentencePair
+from kivuko.data.identification import LEAST_TO_LEARN, SideModels
 from kivuko.data.leakage import JudgedTexts
-from kivuko.data.profile import Profile, count_scripts, profile, script_runs
+from kivuko.data.profile import Profile, SideProfile, count_scripts, script_runs, survey
 from kivuko.data.readers import Record
+from kivuko.data.runs import place
 from kivuko.data.seen import NearSeen, Seen
 from kivuko.data.shingles import text_key
+from kivuko.data.tidying import placeholders, tidy, without_placeholders
 
-# Joiners spell words in Persian and in Indic scripts; everything else that is invisible goes.
-_INVISIBLE = regex.compile(r"\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Co}|\p{Cs}|\ufffe|\uffff")
-_BREAK = regex.compile(r"<(?:br|p|div|li|tr|td|h\d)\b[^<>]*>", regex.IGNORECASE)
-_TAG = regex.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
-_PLACEHOLDER = regex.compile(
-    r"%(?:\(\w+\)|\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{1,2}|h{1,2}|z)?[sdiufFxXeEgGcr@](?!\p{L})|\$?\{[\w.:-]*\}"
-)
 _LETTER = regex.compile(r"\p{L}")
+_DIGITS = regex.compile(r"\p{Nd}+")
+# A text that is a thousand times as likely on the other side.
+_OTHER_SIDE = -math.log(1000)
+_MOST_TO_TRAIN_ON = 20_000
 
 
 class Reason(StrEnum):
@@ -37,24 +36,42 @@ class Reason(StrEnum):
     COPY = "copy of the English"
     PLACEHOLDERS = "placeholders differ"
     WRONG_SCRIPT = "wrong script"
+    WRONG_LANGUAGE = "wrong language"
     TOO_LONG = "too long"
     LENGTH_RATIO = "length ratio"
+    MISALIGNED = "misaligned run"
     TEST_ITEM = "test item"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near duplicate"
+    BOILERPLATE = "boilerplate"
 
 
 class CleaningOptions(NamedTuple):
     """What to be strict about.
 
     Attributes:
-        deviations: How far from the usual length a translation may be, in robust standard deviations. Positive.
+        deviations: How far from the usual length a translation may be, and how unlike its side a text, in robust
+            standard deviations. Positive.
         near: From which Jaccard similarity of trigrams a pair nearly repeats another, above 0 and below 1; None keeps
             near duplicates.
+        repeats: How many pairs with the same side, whatever its numbers, are kept; None keeps all.
     """
 
     deviations: float = 6.0
     near: float | None = 0.9
+    repeats: int | None = 20
+
+
+class Learned(NamedTuple):
+    """What is usual in the text.
+
+    Attributes:
+        profile: Its lengths and scripts.
+        sides: Models of the languages of its sides; None if there was too little to learn from.
+    """
+
+    profile: Profile
+    sides: SideModels | None
 
 
 class Verdict(NamedTuple):
@@ -80,6 +97,7 @@ class CleaningReport(NamedTuple):
         profile: What the text was like, from which the limits were learned.
         kept: How many pairs were kept.
         tidied: How many of them had anything to tidy beyond white space.
+        steps: How many sides each step of tidying changed, of all that was read.
         rejected: How many were rejected, by reason.
         examples: The first rejected pair of each reason.
     """
@@ -87,55 +105,55 @@ class CleaningReport(NamedTuple):
     profile: Profile
     kept: int
     tidied: int
+    steps: Counter[str]
     rejected: Counter[Reason]
     examples: dict[Reason, Verdict]
 
 
-def tidy(text: str) -> str:
-    r"""Resolve character references, drop tags and invisible characters, compose (NFC), fold white space.
+def learn(records: Iterable[Record]) -> Learned:
+    """Read the text once and learn what is usual in it, when it is tidied.
 
-    NFC changes no letter into another, unlike NFKC; joiners stay, since Persian and Indic scripts spell with them.
-
-    Example:
-        >>> tidy("Fish &amp; <b>chips</b><br/>cafe\u0301\u200b")
-        'Fish & chips café'
+    Raises:
+        DataError: If there is no pair.
     """
-    if "&" in text:
-        text = html.unescape(text)
-    if "<" in text:
-        text = _TAG.sub("", _BREAK.sub(" ", text))
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    text = _INVISIBLE.sub("", " ".join(text.split()))
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    learned, sample = survey(records, tidy=tidy, distinct=False)
+    sample = sample[:_MOST_TO_TRAIN_ON]
+    has_enough = len(sample) >= LEAST_TO_LEARN
+    return Learned(learned, SideModels(sample, is_all=learned.pairs == len(sample)) if has_enough else None)
 
 
 def judge(
     records: Iterable[Record],
-    learned: Profile,
+    learned: Learned,
     *,
     options: CleaningOptions = CleaningOptions(),  # noqa: B008  # frozen
     judged: Sequence[JudgedTexts] = (),
+    steps: Counter[str] | None = None,
 ) -> Iterator[Verdict]:
     """Decide on each record, in order; the first of several equal pairs is kept.
 
     Args:
         records: The text.
-        learned: What it is like when tidied, from `profile`.
+        learned: What is usual in it, from `learn`.
         options: What to be strict about.
         judged: Collections whose test items are to be rejected, by either side.
+        steps: Where to count the steps of tidying.
     """
+    tidied = ((each, SentencePair(tidy(each.english, steps), tidy(each.translation, steps))) for each in records)
     with Seen() as seen:
         near = NearSeen(seen, threshold=options.near) if options.near is not None else None
-        for record in records:
-            pair = SentencePair(tidy(record.english), tidy(record.translation))
+        for record, pair, offset in place(tidied, learned.profile.ratio):
             found = _flaw(record, pair, learned, options)
+            if not found and offset:
+                found = (Reason.MISALIGNED, f"the translation is that of record {offset:+d}")
             if not found and any(collection.match(side).found for collection in judged for side in pair):
                 found = (Reason.TEST_ITEM, "")
             if not found and not seen.add(b"pair", *(text_key(side).encode() for side in pair)):
                 found = (Reason.DUPLICATE, "")
             if not found and near is not None and not near.add(pair):
                 found = (Reason.NEAR_DUPLICATE, "")
+            if not found and options.repeats is not None:
+                found = _boilerplate(pair, seen, options.repeats)
             yield Verdict(record, pair, *(found or (None, "")))
 
 
@@ -157,8 +175,9 @@ def clean(
     Raises:
         DataError: If there is no pair.
     """
-    learned = profile(records, tidy=tidy, distinct=False)
+    learned = learn(records)
     rejected: Counter[Reason] = Counter()
+    steps: Counter[str] = Counter()
     examples: dict[Reason, Verdict] = {}
     kept = tidied = 0
     with (
@@ -169,7 +188,7 @@ def clean(
             csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
             for file in (kept_file, rejected_file)
         )
-        for verdict in judge(records, learned, options=options, judged=judged):
+        for verdict in judge(records, learned, options=options, judged=judged, steps=steps):
             record, pair, reason, detail = verdict
             if reason is None:
                 keep.writerow(pair)
@@ -180,25 +199,37 @@ def clean(
             examples.setdefault(reason, verdict)
             texts = (" ".join(text.split()) for text in (record.english, record.translation))
             reject.writerow([record.place, reason, detail, *texts])
-    return CleaningReport(learned, kept, tidied, rejected, examples)
+    return CleaningReport(learned.profile, kept, tidied, steps, rejected, examples)
 
 
 def _flaw(  # noqa: PLR0911  # one for each reason
-    record: Record, pair: SentencePair, learned: Profile, options: CleaningOptions
+    record: Record, pair: SentencePair, learned: Learned, options: CleaningOptions
 ) -> tuple[Reason, str] | None:
-    sides = tuple(zip(pair, (learned.english, learned.translation), strict=True))
+    usual_sides = learned.profile.english, learned.profile.translation
     if record.flaw:
         return Reason.UNREADABLE, record.flaw
     if not all(pair):
         return Reason.EMPTY_SIDE, ""
-    if not all(_LETTER.search(_PLACEHOLDER.sub("", side)) for side in pair):
+    if not all(_LETTER.search(without_placeholders(side)) for side in pair):
         return Reason.NO_LETTERS, ""
     if text_key(pair.english) == text_key(pair.translation):
         return Reason.COPY, ""
-    placeholders = [sorted(_PLACEHOLDER.findall(side)) for side in pair]
-    if placeholders[0] != placeholders[1]:
-        return Reason.PLACEHOLDERS, f"{' '.join(placeholders[0])} / {' '.join(placeholders[1])}"
-    for (text, usual), other in zip(sides, reversed(pair), strict=True):
+    filled = [placeholders(side) for side in pair]
+    if filled[0] != filled[1]:
+        return Reason.PLACEHOLDERS, f"{' '.join(filled[0])} / {' '.join(filled[1])}"
+    if wrong := _wrong_script(pair, usual_sides) or _wrong_language(pair, learned.sides, options.deviations):
+        return wrong
+    for text, usual in zip(pair, usual_sides, strict=True):
+        if len(text) > usual.length_limit:
+            return Reason.TOO_LONG, f"{len(text)} characters, expected at most {usual.length_limit:.0f}"
+    deviations = learned.profile.ratio.deviations(len(pair.english), len(pair.translation))
+    if abs(deviations) > options.deviations:
+        return Reason.LENGTH_RATIO, f"{deviations:+.1f} deviations"
+    return None
+
+
+def _wrong_script(pair: SentencePair, usual_sides: Sequence[SideProfile]) -> tuple[Reason, str] | None:
+    for text, usual, other in zip(pair, usual_sides, reversed(pair), strict=True):
         scripts = count_scripts(text)
         if 2 * scripts[usual.script] >= scripts.total():
             continue
@@ -208,10 +239,24 @@ def _flaw(  # noqa: PLR0911  # one for each reason
         )
         if 4 * scripts[usual.script] < scripts.total() or 2 * scripts[usual.script] < scripts.total() - named:
             return Reason.WRONG_SCRIPT, f"{scripts.most_common(1)[0][0]}, expected {usual.script}"
-    for text, usual in sides:
-        if len(text) > usual.length_limit:
-            return Reason.TOO_LONG, f"{len(text)} characters, expected at most {usual.length_limit:.0f}"
-    deviations = learned.ratio.deviations(len(pair.english), len(pair.translation))
-    if abs(deviations) > options.deviations:
-        return Reason.LENGTH_RATIO, f"{deviations:+.1f} deviations"
     return None
+
+
+def _wrong_language(pair: SentencePair, models: SideModels | None, limit: float) -> tuple[Reason, str] | None:
+    if models is None:
+        return None
+    for side, (name, text) in enumerate(zip(("English", "translation"), pair, strict=True)):
+        scores = models.score(text, side)
+        if scores.odds < _OTHER_SIDE:
+            return Reason.WRONG_LANGUAGE, f"the {name} is as the other side"
+        if scores.deviations < -limit:
+            return Reason.WRONG_LANGUAGE, f"the {name} is {scores.deviations:+.1f} deviations from its side"
+    return None
+
+
+def _boilerplate(pair: SentencePair, seen: Seen, repeats: int) -> tuple[Reason, str] | None:
+    templates = (_DIGITS.sub("0", text_key(side)).encode() for side in pair)
+    counts = [seen.count(name, template) for name, template in zip((b"en", b"tr"), templates, strict=True)]
+    if max(counts) <= repeats:
+        return None
+    return Reason.BOILERPLATE, f"the {'English' if counts[0] > repeats else 'translation'} came {repeats} times"

@@ -205,6 +205,18 @@ def find_leaks(bitexts: Iterable[Bitext], collection: Collection, *, near: float
     return leaks
 
 
+def remove_leaks(bitexts: Iterable[Bitext], judged: JudgedTexts) -> tuple[list[Bitext], Leaks]:
+    """Return bitext without the training pairs that hold a test item, exactly or nearly, and what leaked before.
+
+    Args:
+        bitexts: What is to be trained on.
+        judged: The texts of what is to be tested on.
+    """
+    counter = LeakCounter(judged)
+    kept = [bitext._replace(pairs=[pair for pair in bitext.pairs if not counter.add(pair)]) for bitext in bitexts]
+    return kept, counter.leaks()
+
+
 def _numbered(texts: Iterable[str], numbers: dict[str, int]) -> frozenset[int]:
     keys = (text_key(text) for text in texts)
     return frozenset(numbers.setdefault(key, len(numbers)) for key in sorted(keys) if key)

@@ -119,6 +119,13 @@ def profile(
     Raises:
         DataError: If there is no pair.
     """
+    return survey(records, tidy=tidy, sample=sample, distinct=distinct)[0]
+
+
+def survey(
+    records: Iterable[Record], *, tidy: Callable[[str], str] = fold, sample: int = SAMPLE, distinct: bool = True
+) -> tuple[Profile, list[SentencePair]]:
+    """Do what `profile` does, and return the sample with it, in no order but always the same."""
     draw = random.Random(0)  # noqa: S311  # not a secret
     left_out: Counter[str] = Counter()
     drawn: list[SentencePair] = []
@@ -152,9 +159,10 @@ def profile(
         _side_profile([pair[side] for pair in drawn], words[side], characters[side], different[side] or None)
         for side in (0, 1)
     ]
-    return Profile(
+    found = Profile(
         records_read, left_out, pairs, copies, different[2] or None, sides[0], sides[1], _length_ratio(drawn)
     )
+    return found, drawn
 
 
 def count_scripts(text: str) -> Counter[str]:

@@ -110,6 +110,20 @@ def check_languages(collection: Collection, entry: Entry, languages: Sequence[st
             )
 
 
+def downloaded_revision(data: Path, folders: Sequence[str]) -> str:
+    """Return the commits on the hub that `hf download --local-dir` fetched a collection from; empty if it did not.
+
+    Args:
+        data: A directory that holds the collection's folder, or that folder itself.
+        folders: The names that the collection's folder may have.
+    """
+    home = next((data / folder for folder in folders if (data / folder).is_dir()), data)
+    notes = home.glob(".cache/huggingface/download/**/*.metadata")
+    # The first line of each is the commit; the others are of the file.
+    commits = {next(iter(note.read_text(encoding="utf-8").splitlines()), "") for note in notes}
+    return " ".join(sorted(commits - {""}))
+
+
 def _read(name: str, home: Path, pair: Pair | None, split: str) -> Collection:  # noqa: PLR0911, PLR0912
     queries, documents = pair or ("", "")
     match name:

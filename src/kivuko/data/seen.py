@@ -28,6 +28,7 @@ class Seen:
             "PRAGMA journal_mode = OFF",
             f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}",
             "CREATE TABLE seen (key INTEGER PRIMARY KEY)",
+            "CREATE TABLE counted (key INTEGER PRIMARY KEY, times INTEGER)",
             "BEGIN",
         ):
             self._database.execute(statement)
@@ -42,9 +43,12 @@ class Seen:
 
     def add(self, *parts: bytes) -> bool:
         """Add what the parts make together, and say whether it is new."""
-        digest = hashlib.blake2b(b"\0".join(parts), digest_size=8).digest()
-        key = int.from_bytes(digest, "big", signed=True)
-        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_key(parts),)).rowcount == 1
+
+    def count(self, *parts: bytes) -> int:
+        """Count what the parts make together once more, and return how often it was counted."""
+        counting = "INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
+        return int(self._database.execute(counting, (_key(parts),)).fetchone()[0])
 
 
 class NearSeen:
@@ -79,6 +83,10 @@ class NearSeen:
         # Every band has to be added, so no short cut at the first that is known.
         news = [self._seen.add(b"band", bytes([number]), band.tobytes()) for number, band in enumerate(bands)]
         return all(news)
+
+
+def _key(parts: tuple[bytes, ...]) -> int:
+    return int.from_bytes(hashlib.blake2b(b"\0".join(parts), digest_size=8).digest(), "big", signed=True)
 
 
 def _pair_shingles(pair: SentencePair) -> Shingles:

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +60,17 @@ def parse_config(model: type[Model], values: dict[str, Any], *, origin: str) -> 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = [_describe(problem, model) for problem in error.errors()]
+        problems = [_describe(problem, model) for problem in _causes(error.errors())]
         raise ConfigError(f"{origin}: {'; '.join(problems)}") from error
+
+
+def _causes(problems: Sequence[Any]) -> Iterator[Any]:
+    """Leave out a list that is called too short only because its entries were refused, which is said already."""
+    for problem in problems:
+        place = problem["loc"]
+        is_within = any(each["loc"][: len(place)] == place != each["loc"] for each in problems)
+        if not (problem["type"] == "too_short" and is_within):
+            yield problem
 
 
 def _describe(problem: Any, model: type[BaseModel]) -> str:
@@ -76,8 +85,17 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
             return f"the key '{name}' is missing"
         case "value_error":
             return f"{name}: {problem['ctx']['error']}" if name else str(problem["ctx"]["error"])
+        case "too_short":
+            return f"{name}: expected {problem['ctx']['min_length']} or more, got {problem['ctx']['actual_length']}"
+        case "tuple_type" | "list_type":
+            return f"{name}: expected a list, got {_short(problem['input'])}"
         case _:
-            return f"{name}: {problem['msg'].lower()}, got {problem['input']!r}"
+            return f"{name}: {problem['msg'].lower()}, got {_short(problem['input'])}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

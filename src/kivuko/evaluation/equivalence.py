@@ -8,16 +8,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from kivuko.errors import DataError
+from kivuko.evaluation.bootstrap import bootstrap_intervals, stratified_interval
 from kivuko.evaluation.scores import Score, ScoreMatrix, languages_of, matched, score_matrices
 from kivuko.evaluation.significance import (
     Interval,
-    bootstrap_interval,
     cohens_dz,
     holm,
     mean_and_error,
     paired_differences,
-    randomization_test,
-    stratified_interval,
+    randomization_tests,
     t_test,
 )
 
@@ -181,7 +180,7 @@ def compare_systems(
         systems = [name for name in dict.fromkeys(name for name, _ in matrices) if name != baseline]
     if not systems or baseline in systems:
         raise DataError(f"Expected other systems to compare with {baseline!r}, got {', '.join(systems) or 'none'}.")
-    found: list[Comparison] = []
+    asked: list[tuple[str, str, list[tuple[ScoreMatrix, ScoreMatrix]], Array]] = []
     for system in systems:
         languages = languages_of(matrices, system)
         pairs = {language: matched(matrices, system, baseline, language) for language in languages}
@@ -194,35 +193,39 @@ def compare_systems(
             differences = _differences(members, same_queries=same_queries)
             if differences.size < 2:
                 raise DataError(f"Expected two or more queries in {language!r} to compare {system!r}, got one.")
-            means = [float(np.mean([pair[side].seed_means.mean() for pair in members])) for side in (0, 1)]
-            interval = (
-                _interval_over_seeds(members, same_queries, 1 - alpha, resamples, seed)
-                if resample_seeds
-                else bootstrap_interval(differences, confidence=1 - alpha, resamples=resamples, seed=seed)
+            asked.append((system, language, members, differences))
+    samples = [differences for *_, differences in asked]
+    intervals = (
+        [_interval_over_seeds(members, same_queries, 1 - alpha, resamples, seed) for _, _, members, _ in asked]
+        if resample_seeds
+        else bootstrap_intervals(samples, confidence=1 - alpha, resamples=resamples, seed=seed)
+    )
+    tests = randomization_tests(samples, resamples=resamples, seed=seed)
+    found: list[Comparison] = []
+    for (system, language, members, differences), interval, test in zip(asked, intervals, tests, strict=True):
+        means = [float(np.mean([pair[side].seed_means.mean() for pair in members])) for side in (0, 1)]
+        tost_p = equivalence_test(differences, margin=margin).p_value
+        found.append(
+            Comparison(
+                system=system,
+                baseline=baseline,
+                language=language,
+                measure=measure,
+                queries=differences.size,
+                seeds=min(len(pair[0].seeds) for pair in members),
+                system_mean=means[0],
+                baseline_mean=means[1],
+                difference=float(differences.mean()),
+                interval=interval,
+                t_p=t_test(differences).p_value,
+                randomization_p=test.p_value,
+                holm_p=test.p_value,
+                d_z=cohens_dz(differences),
+                tost_p=tost_p,
+                tost_holm_p=tost_p,
+                verdict="undecided",
             )
-            randomization_p = randomization_test(differences, resamples=resamples, seed=seed).p_value
-            tost_p = equivalence_test(differences, margin=margin).p_value
-            found.append(
-                Comparison(
-                    system=system,
-                    baseline=baseline,
-                    language=language,
-                    measure=measure,
-                    queries=differences.size,
-                    seeds=min(len(pair[0].seeds) for pair in members),
-                    system_mean=means[0],
-                    baseline_mean=means[1],
-                    difference=float(differences.mean()),
-                    interval=interval,
-                    t_p=t_test(differences).p_value,
-                    randomization_p=randomization_p,
-                    holm_p=randomization_p,
-                    d_z=cohens_dz(differences),
-                    tost_p=tost_p,
-                    tost_holm_p=tost_p,
-                    verdict="undecided",
-                )
-            )
+        )
     different = holm([comparison.randomization_p for comparison in found])
     equivalent = holm([comparison.tost_p for comparison in found])
     return [

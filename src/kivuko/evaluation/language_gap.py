@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kivuko.errors import DataError
+from kivuko.evaluation.bootstrap import stratified_interval, stratified_intervals
 from kivuko.evaluation.measures import QueryMeasure
 from kivuko.evaluation.scores import Score, languages_of, matched, score_matrices
-from kivuko.evaluation.significance import Interval, stratified_interval
+from kivuko.evaluation.significance import Interval
 
 Array = NDArray[np.float64]
 
@@ -67,13 +68,13 @@ def ceiling_shares(
     scores: Iterable[Score],
     measure: str,
     *,
-    system: str,
+    systems: Sequence[str],
     ceiling: str,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-) -> list[CeilingShare]:
-    """Return for each language of a system which share of the ceiling it reaches.
+) -> dict[str, list[CeilingShare]]:
+    """Return for each system, and each language of it, which share of the ceiling it reaches.
 
     The ceiling is another system of the table that is asked the same queries, such as the teacher with the questions
     in English. The share is a ratio of means: a mean of ratios has no value where the ceiling fails a query.
@@ -83,20 +84,29 @@ def ceiling_shares(
 
     Example:
         >>> rows = [Score(name, "sw", 0, "q1", "RR@10", value) for name, value in (("ours", 0.5), ("English", 1.0))]
-        >>> ceiling_shares(rows, "RR@10", system="ours", ceiling="English")[0].share
+        >>> ceiling_shares(rows, "RR@10", systems=["ours"], ceiling="English")["ours"][0].share
         0.5
     """
     matrices = score_matrices(scores, measure)
-    found = []
-    for language in languages_of(matrices, system):
-        first, second = matched(matrices, system, ceiling, language)
-        mean, best = float(first.seed_means.mean()), float(second.seed_means.mean())
+    spoken = {system: languages_of(matrices, system) for system in systems}
+    found: dict[str, list[CeilingShare]] = {system: [] for system in systems}
+    for language in dict.fromkeys(language for languages in spoken.values() for language in languages):
+        asked = [system for system in systems if language in spoken[system]]
+        pairs = [matched(matrices, system, ceiling, language) for system in asked]
+        top = pairs[0][1]
+        best = float(top.seed_means.mean())
         if best <= 0:
             raise DataError(f"{ceiling!r} has a {measure} of {best} in {language!r}, of which nothing can be a share.")
-        interval = stratified_interval(
-            [[first.values, second.values]], _ratio, confidence=confidence, resamples=resamples, seed=seed
+        intervals = stratified_intervals(
+            [[top.values, *(system.values for system, _ in pairs)]],
+            lambda means: [_ratio(mean, means[0]) for mean in means[1:]],
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
         )
-        found.append(CeilingShare(language, mean, best, mean / best, interval))
+        for system, (values, _), interval in zip(asked, pairs, intervals, strict=True):
+            mean = float(values.seed_means.mean())
+            found[system].append(CeilingShare(language, mean, best, mean / best, interval))
     return found
 
 
@@ -247,6 +257,6 @@ def _weights(qrels: Sequence[Qrel], weights: Mapping[int, float] | None) -> Mapp
     return weights
 
 
-def _ratio(means: Sequence[Array]) -> Array:
-    share = np.full_like(means[0], np.inf)  # for a draw of queries that the ceiling fails entirely
-    return np.divide(means[0], means[1], out=share, where=means[1] > 0)
+def _ratio(mean: Array, best: Array) -> Array:
+    share = np.full_like(mean, np.inf)  # for a draw of queries that the ceiling fails entirely
+    return np.divide(mean, best, out=share, where=best > 0)

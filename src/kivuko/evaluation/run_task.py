@@ -4,17 +4,18 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from ir_measures import ScoredDoc
+from ir_measures import Qrel, ScoredDoc
 from ir_measures.measures import Measure
 from numpy.typing import NDArray
 
 from kivuko.data.collections import Query
 from kivuko.errors import DataError, ModelError
+from kivuko.evaluation.language_gap import list_fairness
 from kivuko.evaluation.measures import Measures, evaluate_run, required_depth
 from kivuko.evaluation.single_vector import cosine_scores, document_vectors
 from kivuko.evaluation.tasks import Part, Task
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MAXSIM = "MaxSim"
 SINGLE_VECTOR = "single vector"
 SCORINGS = (MAXSIM, SINGLE_VECTOR)
+_FAIR = 20  # results that PEER looks at
 
 
 class Encoder(NamedTuple):
@@ -220,8 +222,24 @@ def _measure(
             if qrel.query_id.startswith(view.query_prefix) and qrel.doc_id.startswith(view.document_prefix)
         ]
         for scoring in SCORINGS:
-            run = _scored(queries, index, found[scoring, view.document_prefix], view.query_prefix)
-            yield Outcome(view.name, view.group, scoring, evaluate_run(qrels, run, measures))
+            run = list(_scored(queries, index, found[scoring, view.document_prefix], view.query_prefix))
+            measured = evaluate_run(qrels, run, measures)
+            if view.is_multilingual:
+                measured = _with_fairness(measured, qrels, run, index, min(_FAIR, required_depth(measures)))
+            yield Outcome(view.name, view.group, scoring, measured)
+
+
+def _with_fairness(
+    measured: Measures, qrels: Sequence[Qrel], run: Sequence[ScoredDoc], index: Index, cutoff: int
+) -> Measures:
+    """Add PEER: whether the languages of the documents, which their ids begin with, are ranked alike."""
+    languages = {doc_id: doc_id[:2] for doc_id in (*index.doc_ids, *(qrel.doc_id for qrel in qrels))}
+    fairness = list_fairness(qrels, run, languages, cutoff=cutoff)
+    return replace(
+        measured,
+        mean={**measured.mean, f"PEER@{cutoff}": fairness.mean},
+        per_query=[*measured.per_query, *fairness.per_query],
+    )
 
 
 def _scored(queries: Sequence[Query], index: Index, found: _Found, query_prefix: str) -> Iterator[ScoredDoc]:

@@ -110,9 +110,16 @@ def check_scores(scores: Iterable[Score]) -> None:
         DataError: With the first such row.
     """
     seen: set[tuple[str, str, int, str, str]] = set()
+    fine: set[str] = set()
     for row in scores:
-        for name in ("system", "language", "query_id", "measure"):
-            text = getattr(row, name)
+        for name, text in (
+            ("system", row.system),
+            ("language", row.language),
+            ("query_id", row.query_id),
+            ("measure", row.measure),
+        ):
+            if text in fine:
+                continue
             if (
                 not text
                 or text != text.strip()
@@ -121,6 +128,7 @@ def check_scores(scores: Iterable[Score]) -> None:
                 or not is_encodable(text)
             ):
                 raise DataError(f"Expected a {name} of one line without tabs, got {text!r} in {row}.")
+            fine.add(text)
         if not math.isfinite(row.value):
             raise DataError(f"Expected a finite value, got {row.value} in {row}.")
         if row[:-1] in seen:

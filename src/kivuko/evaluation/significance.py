@@ -1,11 +1,11 @@
-"""Paired tests over queries, correction for many comparisons, bootstrap intervals and effect sizes.
+"""Paired tests over queries, correction for many comparisons, and effect sizes.
 
 Everything here is about paired differences d_1 ... d_n, one a query: the value of a system less that of a baseline.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,7 +51,7 @@ def paired_differences(system: ArrayLike, baseline: ArrayLike) -> Array:
     first, second = np.asarray(system, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"Expected values of the same queries, got shapes {first.shape} and {second.shape}.")
-    differences = _finite(first - second, at_least=1)
+    differences = finite(first - second, at_least=1)
     return np.where(np.abs(differences) < ROUNDING, 0.0, differences)
 
 
@@ -71,7 +71,7 @@ def t_test(differences: ArrayLike) -> PairedTest:
     References:
         Student, "The Probable Error of a Mean", Biometrika 6 (1908).
     """
-    values = _finite(differences, at_least=2)
+    values = finite(differences, at_least=2)
     mean, error = mean_and_error(values)
     if error == 0:
         return PairedTest(math.copysign(math.inf, mean), 0.0) if mean else PairedTest(0.0, 1.0)
@@ -113,20 +113,35 @@ def randomization_test(differences: ArrayLike, *, resamples: int = 10_000, seed:
         Evaluation", CIKM 2007. Phipson & Smyth, "Permutation P-values Should Never Be Zero", Stat. Appl. Genet. Mol.
         Biol. 9 (2010).
     """
-    values = _finite(differences, at_least=1)
-    _at_least_one(resamples)
-    observed = abs(values.sum()) - ROUNDING * np.abs(values).sum()  # sums of the same numbers differ by rounding
-    if values.size <= EXACT_QUERIES:
-        sums = values[:1]  # the other sign of the first mirrors every pattern
-        for value in values[1:]:
-            sums = np.concatenate((sums + value, sums - value))
-        return PairedTest(float(values.mean()), float(np.mean(np.abs(sums) >= observed)))
-    generator = np.random.default_rng(seed)
-    total, extreme = float(values.sum()), 0
-    for count in _chunks(resamples, values.size):
-        flipped = generator.integers(0, 2, size=(count, values.size), dtype=np.int8)
-        extreme += int(np.count_nonzero(np.abs(total - 2 * (flipped @ values)) >= observed))
-    return PairedTest(float(values.mean()), (extreme + 1) / (resamples + 1))
+    return randomization_tests([differences], resamples=resamples, seed=seed)[0]
+
+
+def randomization_tests(samples: Sequence[ArrayLike], *, resamples: int = 10_000, seed: int = 0) -> list[PairedTest]:
+    """Do `randomization_test` for many lists of differences; those of one length share their drawn patterns.
+
+    Raises:
+        ValueError: As `randomization_test`.
+    """
+    at_least_one(resamples)
+    values = [finite(sample, at_least=1) for sample in samples]
+    # Sums of the same numbers differ by rounding.
+    observed = [abs(sample.sum()) - ROUNDING * np.abs(sample).sum() for sample in values]
+    found = [
+        _every_pattern(sample, least) if sample.size <= EXACT_QUERIES else 1.0
+        for sample, least in zip(values, observed, strict=True)
+    ]
+    for size, places in by_size(values).items():
+        if size <= EXACT_QUERIES:
+            continue
+        columns = np.stack([values[place] for place in places], axis=1)
+        totals, least = columns.sum(axis=0), np.array([observed[place] for place in places])
+        generator, extreme = np.random.default_rng(seed), np.zeros(len(places), dtype=np.int64)
+        for count in chunks(resamples, size):
+            flipped = generator.integers(0, 2, size=(count, size), dtype=np.int8)
+            extreme += np.count_nonzero(np.abs(totals - 2 * (flipped @ columns)) >= least, axis=0)
+        for place, times in zip(places, extreme, strict=True):
+            found[place] = float((times + 1) / (resamples + 1))
+    return [PairedTest(float(sample.mean()), p_value) for sample, p_value in zip(values, found, strict=True)]
 
 
 def holm(p_values: ArrayLike) -> Array:
@@ -154,114 +169,6 @@ def holm(p_values: ArrayLike) -> Array:
     return adjusted
 
 
-def bootstrap_interval(
-    values: ArrayLike,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
-    method: Literal["BCa", "percentile"] = "BCa",
-    seed: int = 0,
-) -> Interval:
-    """Return a bootstrap interval of a mean over queries: of a measure, or of paired differences.
-
-    Queries are drawn with replacement by `scipy.stats.bootstrap`. BCa corrects the percentiles for bias and skewness,
-    which measures at the ends of their range (most of RR@10 is 0 or 1) have.
-
-    Args:
-        values: One a query.
-        confidence: The share of such intervals that should contain the true mean.
-        resamples: How many times queries are drawn.
-        method: BCa, or the plain percentiles.
-        seed: Of the draws.
-
-    Raises:
-        ValueError: If there are fewer than two queries, a value is not finite, or an option is out of its range.
-
-    Example:
-        >>> bootstrap_interval([0.5, 0.5, 0.5])
-        Interval(low=0.5, high=0.5)
-
-    References:
-        Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). Sakai, "Evaluating Evaluation Metrics based on
-        the Bootstrap", SIGIR 2006.
-    """
-    sample = _finite(values, at_least=2)
-    _at_least_one(resamples)
-    _check_confidence(confidence)
-    if np.ptp(sample) <= ROUNDING:  # BCa divides by the skewness of nothing
-        return Interval(float(sample.mean()), float(sample.mean()))
-    result = stats.bootstrap(
-        (sample,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=resamples,
-        batch=max(1, _CHUNK // sample.size),
-        method=method,
-        rng=np.random.default_rng(seed),
-    )
-    return Interval(float(result.confidence_interval.low), float(result.confidence_interval.high))
-
-
-def stratified_interval(
-    strata: Sequence[Sequence[Array]],
-    statistic: Callable[[list[Array]], Array],
-    *,
-    resample_seeds: bool = False,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Return a percentile interval of a statistic of means, from queries drawn within each language, and seeds.
-
-    The bootstrap is hierarchical: in each language queries are drawn with replacement, the same for every system
-    of that language (they are paired), and with `resample_seeds` the seeds of each system too, so that the interval
-    speaks of other queries *and* of another training run. A system with three seeds says little about that: draws of
-    three from three have on average two thirds of their variance, so that the interval is somewhat too short.
-
-    Args:
-        strata: For each language, the matrices of its systems, (queries, seeds), with the same rows.
-        statistic: From the means, system by system in the order of `strata` run together, each of shape (resamples,),
-            to the statistic.
-        resample_seeds: Draw seeds too.
-        confidence: As in `bootstrap_interval`.
-        resamples: As there.
-        seed: As there.
-
-    Raises:
-        ValueError: If matrices of a language differ in rows, a value is not finite, or an option is out of its range.
-
-    Example:
-        >>> ours, theirs = np.array([[0.5], [0.75]]), np.array([[0.25], [0.5]])
-        >>> stratified_interval([[ours, theirs]], lambda means: means[0] - means[1])
-        Interval(low=0.25, high=0.25)
-
-    References:
-        Davison & Hinkley, "Bootstrap Methods and their Application", 1997, sections 3.2 and 3.8.
-    """
-    _at_least_one(resamples)
-    _check_confidence(confidence)
-    generator = np.random.default_rng(seed)
-    means: list[Array] = []
-    for matrices in strata:
-        if len({len(matrix) for matrix in matrices}) != 1 or not all(np.isfinite(matrix).all() for matrix in matrices):
-            raise ValueError("Expected matrices of finite values with the same queries in the rows of a language.")
-        queries = len(matrices[0])
-        by_seed: list[list[Array]] = [[] for _ in matrices]
-        for count in _chunks(resamples, queries):
-            drawn = _draws(generator, count, queries)
-            for matrix, parts in zip(matrices, by_seed, strict=True):
-                parts.append(drawn @ matrix)
-        for parts in by_seed:
-            values = np.concatenate(parts)  # (resamples, seeds)
-            if resample_seeds:
-                seeds = values.shape[1]
-                means.append((values * _draws(generator, resamples, seeds)).sum(axis=1))
-            else:
-                means.append(values.mean(axis=1))
-    low, high = np.quantile(statistic(means), [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
-    return Interval(float(low), float(high))
-
-
 def cohens_dz(differences: ArrayLike) -> float:
     """Return the effect size of paired differences, d_z = mean(d) / s.
 
@@ -278,7 +185,7 @@ def cohens_dz(differences: ArrayLike) -> float:
     References:
         Lakens, "Calculating and Reporting Effect Sizes", Front. Psychol. 4 (2013), equation 6.
     """
-    values = _finite(differences, at_least=2)
+    values = finite(differences, at_least=2)
     return t_test(values).statistic / math.sqrt(values.size)
 
 
@@ -297,12 +204,17 @@ def hedges_gz(differences: ArrayLike) -> float:
     References:
         Hedges, "Distribution Theory for Glass's Estimator of Effect Size", J. Educ. Stat. 6 (1981), equation 6e.
     """
-    freedom = _finite(differences, at_least=3).size - 1
+    freedom = finite(differences, at_least=3).size - 1
     correction = math.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / math.sqrt(freedom / 2)
     return correction * cohens_dz(differences)
 
 
-def _finite(values: ArrayLike, *, at_least: int) -> Array:
+def finite(values: ArrayLike, *, at_least: int) -> Array:
+    """Return one finite number a query, of so many queries at least.
+
+    Raises:
+        ValueError: If they are not that.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size < at_least:
         raise ValueError(f"Expected one value a query for {at_least} or more queries, got shape {array.shape}.")
@@ -313,22 +225,29 @@ def _finite(values: ArrayLike, *, at_least: int) -> Array:
     return array
 
 
-def _draws(generator: np.random.Generator, resamples: int, size: int) -> Array:
-    """Return how often each of `size` things comes in draws of `size` with replacement, as shares, draw by draw."""
-    drawn = generator.integers(0, size, size=(resamples, size)) + size * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size) / size
+def by_size(samples: Sequence[Array]) -> dict[int, list[int]]:
+    """Return the places of the samples of each size."""
+    places: dict[int, list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(sample.size, []).append(place)
+    return places
 
 
-def _chunks(total: int, width: int) -> list[int]:
-    size = max(1, _CHUNK // width)
+def _every_pattern(values: Array, observed: float) -> float:
+    """Return the share of all sign patterns whose |sum| is at least the observed one."""
+    sums = values[:1]  # the other sign of the first mirrors every pattern
+    for value in values[1:]:
+        sums = np.concatenate((sums + value, sums - value))
+    return float(np.mean(np.abs(sums) >= observed))
+
+
+def chunks(total: int, width: int, *, numbers: int = _CHUNK) -> list[int]:
+    """Divide draws of `width` numbers each into parts of at most so many numbers."""
+    size = max(1, numbers // width)
     return [min(size, total - start) for start in range(0, total, size)]
 
 
-def _at_least_one(resamples: int) -> None:
+def at_least_one(resamples: int) -> None:
+    """Refuse to draw nothing."""
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}.")
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}.")

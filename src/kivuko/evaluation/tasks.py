@@ -9,11 +9,13 @@ from ir_measures import Qrel
 
 from kivuko.data.catalog import Entry, Pair, find_entry
 from kivuko.data.collections import Collection, Document, Query, read_collection
+from kivuko.data.formats.hub import read_hub
 from kivuko.data.formats.irds import read_irds
-from kivuko.data.published import check_counts, check_languages, read_published
+from kivuko.data.published import check_counts, check_languages, downloaded_revision, read_published
 from kivuko.errors import ConfigError, DataError
 
 DEFAULT_MEASURES = "nDCG@10 RR@10 AP R@100"
+_ANY = {"irds": "id", "hub": "owner/name", "beir": "folder"}
 
 
 class View(NamedTuple):
@@ -23,6 +25,7 @@ class View(NamedTuple):
     group: str = ""  # views of one group are averaged, each with the same weight
     query_prefix: str = ""
     document_prefix: str = ""
+    is_multilingual: bool = False  # whether documents of several languages, whose ids begin with it, are to be equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Task:
         parts: Its pools.
         entry: Its description; None for a folder or an id of ir_datasets.
         incomplete: What differs from the published sizes, where that was allowed.
+        revision: Of a data set of the hub, where it is known; of several, with spaces between.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Task:
     parts: Sequence[Part]
     entry: Entry | None = None
     incomplete: str = ""
+    revision: str = ""
 
 
 def open_task(name: str, *, split: str = "", data: Path | None = None, allow_incomplete: bool = False) -> Task:
@@ -68,7 +73,7 @@ def open_task(name: str, *, split: str = "", data: Path | None = None, allow_inc
 
     Args:
         name: `tatoeba:sw`, `lareqa`, `lareqa:de,en`, `mewsli-x`, a collection with a language or a pair of them
-            (`afriqa:sw`, `ciral:sw`, `belebele:so-sw`), `irds:<id>` or `beir:<folder>`.
+            (`afriqa:sw`, `ciral:sw`, `belebele:so-sw`), `irds:<id>`, `hub:<owner/name>` or `beir:<folder>`.
         split: Which judgments; by default the customary ones.
         data: The data directory.
         allow_incomplete: Go on where sizes differ from the published ones.
@@ -78,12 +83,10 @@ def open_task(name: str, *, split: str = "", data: Path | None = None, allow_inc
         DataError: If a file is missing or malformed, or sizes differ from the published ones.
     """
     kind, _, argument = name.partition(":")
-    if kind in {"irds", "beir"}:
+    if kind in _ANY:
         if not argument:
-            raise ConfigError(f"Expected {kind}:{'<id>' if kind == 'irds' else '<folder>'}, got {name!r}.")
-        split = split or "test"
-        collection = read_irds(argument) if kind == "irds" else read_collection(argument, split=split)
-        return Task(name, split, DEFAULT_MEASURES, [Part(argument, collection, [View(argument)])])
+            raise ConfigError(f"Expected {kind}:<{_ANY[kind]}>, got {name!r}.")
+        return _any(name, kind, argument, split or "test")
     entry = find_entry(kind)
     split = split or entry.splits[0]
     pair, languages = _languages(entry, argument)
@@ -98,7 +101,20 @@ def open_task(name: str, *, split: str = "", data: Path | None = None, allow_inc
         if not allow_incomplete:
             raise
         incomplete = str(error)
-    return Task(name, split, entry.measures, _parts(kind, collection, pair, languages), entry, incomplete)
+    revision = "" if data is None else downloaded_revision(data, entry.folders)
+    return Task(name, split, entry.measures, _parts(kind, collection, pair, languages), entry, incomplete, revision)
+
+
+def _any(name: str, kind: str, argument: str, split: str) -> Task:
+    revision = ""
+    match kind:
+        case "irds":
+            collection = read_irds(argument)
+        case "hub":
+            collection, revision = read_hub(argument, split)
+        case _:
+            collection = read_collection(argument, split=split)
+    return Task(name, split, DEFAULT_MEASURES, [Part(argument, collection, [View(argument)])], revision=revision)
 
 
 def _languages(entry: Entry, argument: str) -> tuple[Pair | None, list[str]]:
@@ -142,7 +158,7 @@ def lareqa_views(languages: Sequence[str]) -> list[View]:
         ['pool', 'de to pool', 'en to pool', 'de-de', 'en-en', 'de-en', 'en-de']
     """
     return [
-        View("pool"),
+        View("pool", is_multilingual=True),
         *(View(f"{asked} to pool", "question languages", f"{asked}:") for asked in languages),
         *(View(f"{asked}-{asked}", "monolingual pools", f"{asked}:", f"{asked}-") for asked in languages),
         *(

@@ -4,7 +4,7 @@ The data are the seed means of each query, a table of queries by systems in each
 language, so that systems are compared within queries and languages between them.
 """
 
-import warnings
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from scipy import stats
 
 from kivuko.errors import DataError
 from kivuko.evaluation.scores import Score, ScoreMatrix, languages_of, matched, score_matrices
+
+_TINY = 1e-20  # sums of squares of rounding
 
 Array = NDArray[np.float64]
 
@@ -61,7 +63,6 @@ class MixedModel(NamedTuple):
         query_variance: Variance of the intercepts: how much harder some queries are.
         residual_variance: Variance of what is left.
         system_p: Wald test of "all systems are the same".
-        converged: Whether the fit did; do not use it otherwise.
         queries: Number of queries.
     """
 
@@ -69,13 +70,13 @@ class MixedModel(NamedTuple):
     query_variance: float
     residual_variance: float
     system_p: float
-    converged: bool
     queries: int
 
     @property
     def intraclass_correlation(self) -> float:
         """The share of the variance that is the query's, whatever the system."""
-        return self.query_variance / (self.query_variance + self.residual_variance)
+        total = self.query_variance + self.residual_variance
+        return self.query_variance / total if total > 0 else 0.0
 
 
 def query_anova(scores: Iterable[Score], measure: str) -> Sequence[Effect]:
@@ -103,8 +104,7 @@ def query_anova(scores: Iterable[Score], measure: str) -> Sequence[Effect]:
     _, _, tables = _tables(score_matrices(scores, measure))
     sizes = np.array([len(table) for table in tables])
     systems, languages, queries = tables[0].shape[1], len(tables), int(sizes.sum())
-    if queries <= languages:
-        raise DataError("Expected more than one query in some language: the differences between queries are the error.")
+    _more_than_one_query(queries, languages)
     within = [table - table.mean(axis=1, keepdims=True) for table in tables]
     centers = np.array([table.mean(axis=0) for table in within])
     total = sum(float((table**2).sum()) for table in within)
@@ -177,7 +177,14 @@ def mixed_model(scores: Iterable[Score], measure: str, *, reference: str) -> Mix
 
     The random intercept b_q takes up that some queries are harder for everybody. Seeds are averaged before, since
     three seeds of one system are not three systems. Whether a system's lead differs between languages is asked by
-    `query_anova`. Fitted by statsmodels.
+    `query_anova`.
+
+    Every system answers every query, and then restricted likelihood needs no search: the means of queries and what
+    systems differ by within them are independent, and each has its own variance, S v + w and w,
+
+        w = sum_qs (y_qs - y_q - y_s + y)^2 / ((N - 1)(S - 1)),    S v + w = S sum_q (y_q - y_l(q))^2 / (N - L),
+
+    where v is not negative; otherwise v = 0, and w is their sum of squares over their degrees of freedom together.
 
     Args:
         scores: Rows of the tidy table.
@@ -188,42 +195,56 @@ def mixed_model(scores: Iterable[Score], measure: str, *, reference: str) -> Mix
         DataError: As `query_anova`, or if the reference has no scores.
 
     References:
-        Laird & Ware, "Random-Effects Models for Longitudinal Data", Biometrics 38 (1982). Robertson & Kanoulas, "On
-        Per-topic Variance in IR Evaluation", SIGIR 2012, for such models of retrieval.
+        Laird & Ware, "Random-Effects Models for Longitudinal Data", Biometrics 38 (1982). Searle, Casella & McCulloch,
+        "Variance Components", 1992, section 3.8, for balanced data. Robertson & Kanoulas, "On Per-topic Variance in IR
+        Evaluation", SIGIR 2012, for such models of retrieval.
     """
-    from statsmodels.regression.mixed_linear_model import MixedLM  # type: ignore[import-untyped]  # noqa: PLC0415
-
     matrices = score_matrices(scores, measure)
     languages_of(matrices, reference)
     names, languages, tables = _tables(matrices)
-    values = np.concatenate(tables)
+    values, sizes = np.concatenate(tables), np.array([len(table) for table in tables])
     queries, systems = values.shape
-    owner = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-    others = [position for position, name in enumerate(names) if name != reference]
-    design = np.column_stack(
-        (
-            np.ones(queries * systems),
-            np.tile(np.eye(systems)[:, others], (queries, 1)),
-            np.repeat(np.eye(len(languages))[owner][:, 1:], systems, axis=0),
-        )
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say is `converged` and a variance of zero
-        fit = MixedLM(values.ravel(), design, groups=np.repeat(np.arange(queries), systems)).fit(reml=True)
-        wald = fit.wald_test(np.eye(len(fit.params))[1:systems], scalar=True)
-    terms = ["intercept", *(names[position] for position in others), *languages[1:]]
-    intervals = fit.conf_int()
+    _more_than_one_query(queries, len(tables))
+    rows = [table.mean(axis=1) for table in tables]
+    centers = np.array([row.mean() for row in rows])
+    leads = values.mean(axis=0) - values.mean()
+    within = float(((values - values.mean(axis=1, keepdims=True) - leads) ** 2).sum())
+    between = systems * sum(float(((row - center) ** 2).sum()) for row, center in zip(rows, centers, strict=True))
+    within_df, between_df = (queries - 1) * (systems - 1), queries - len(tables)
+    residual, total = within / within_df, between / between_df
+    if total < residual:
+        residual = total = (within + between) / (within_df + between_df)
+    first = names.index(reference)
+    level = total / systems / sizes  # variance of the mean over a language's queries
+    terms = [("intercept", centers[0] + leads[first], level[0] + residual * (1 - 1 / systems) / queries)]
+    terms += [
+        (name, leads[place] - leads[first], 2 * residual / queries)
+        for place, name in enumerate(names)
+        if name != reference
+    ]
+    terms += [
+        (name, centers[place] - centers[0], level[place] + level[0])
+        for place, name in enumerate(languages[1:], start=1)
+    ]
+    spread = queries * float((leads**2).sum())
     return MixedModel(
-        coefficients=[
-            Coefficient(name, *map(float, (fit.params[i], fit.bse[i], fit.pvalues[i], *intervals[i])))
-            for i, name in enumerate(terms)
-        ],
-        query_variance=float(fit.cov_re[0, 0]),
-        residual_variance=float(fit.scale),
-        system_p=float(wald.pvalue),
-        converged=bool(fit.converged),
+        coefficients=[_wald(name, float(estimate), math.sqrt(variance)) for name, estimate, variance in terms],
+        query_variance=(total - residual) / systems,
+        residual_variance=residual,
+        system_p=float(stats.chi2.sf(spread / residual, systems - 1)) if residual > _TINY else float(spread <= _TINY),
         queries=queries,
     )
+
+
+def _wald(name: str, estimate: float, error: float) -> Coefficient:
+    p_value = float(2 * stats.norm.sf(abs(estimate) / error)) if error > _TINY else float(abs(estimate) <= _TINY)
+    reach = float(stats.norm.ppf(0.975)) * error
+    return Coefficient(name, estimate, error, p_value, estimate - reach, estimate + reach)
+
+
+def _more_than_one_query(queries: int, languages: int) -> None:
+    if queries <= languages:
+        raise DataError("Expected more than one query in some language: the differences between queries are the error.")
 
 
 def _names(matrices: Mapping[tuple[str, str], ScoreMatrix]) -> tuple[list[str], list[str]]:
@@ -256,11 +277,10 @@ def _residual(values: Array, *columns: Array) -> float:
 
 
 def _effect(name: str, squares: float, df: float, error: float, error_df: float, epsilon: float) -> Effect:
-    tiny = 1e-20  # sums of squares of rounding
-    if error <= tiny:
-        f, p_value = (np.inf, 0.0) if squares > tiny else (0.0, 1.0)
+    if error <= _TINY:
+        f, p_value = (np.inf, 0.0) if squares > _TINY else (0.0, 1.0)
     else:
         f = (squares / df) / (error / error_df)
         p_value = float(stats.f.sf(f, epsilon * df, epsilon * error_df))
-    share = squares / (squares + error) if squares > tiny else 0.0
+    share = squares / (squares + error) if squares > _TINY else 0.0
     return Effect(name, squares, df, error_df, f, p_value, share, epsilon)

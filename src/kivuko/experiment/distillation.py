@@ -14,7 +14,8 @@ from transformers import TrainerCallback
 from kivuko.config import DistillConfig
 from kivuko.data.bitext import Bitext, SentencePair, read_bitext, split_held_out
 from kivuko.data.collections import Collection, read_collection
-from kivuko.errors import ModelError
+from kivuko.data.leakage import JudgedTexts, remove_leaks
+from kivuko.errors import ConfigError, DataError, ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
 from kivuko.experiment.cost import Meter
@@ -23,6 +24,7 @@ from kivuko.experiment.students import fit_student
 from kivuko.experiment.unfinished import PLAN, RECORD, claim, reporting_full_disks, write_json
 from kivuko.losses import build_loss
 from kivuko.models.encoder import load_encoder, model_digest, parameter_count, read_card
+from kivuko.models.fertility import fertility
 from kivuko.models.teacher import load_teacher
 from kivuko.models.transplant import transplant
 from kivuko.search.staging import exclusive, replace_directory
@@ -69,7 +71,8 @@ def distill(
 
     Raises:
         ConfigError: If there is something at `config.out` or an unfinished run beside it and neither flag says what to
-            do, the run to be resumed had another config or other inputs, or another process is writing `config.out`.
+            do, the run to be resumed had another config or other inputs, another process is writing `config.out`, or
+            the bitext holds what is tested on.
         DataError: If the bitext or the validation collection cannot be read, or the disk is full.
         ModelError: If a model cannot be loaded or the two do not fit.
     """
@@ -78,9 +81,13 @@ def distill(
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     bitexts = [read_bitext(source) for source in config.bitext]
+    for bitext in bitexts:
+        for flaw, count in bitext.left_out.items():
+            notify(f"{bitext.source.name}: {count:,} records are left out: {flaw}")
     validation = None
     if config.validation.collection is not None:
         validation = read_collection(config.validation.collection, split=config.validation.split)
+    bitexts = _without_leaks(config, bitexts, validation, notify)
     plan = run_plan(config, bitexts, validation)
     with exclusive(config.out), reporting_full_disks(config.out):
         partial = claim(config.out, plan, resume=resume, overwrite=overwrite)
@@ -94,6 +101,35 @@ def distill(
             if not resume and last_checkpoint(partial / _CHECKPOINTS) is None:
                 shutil.rmtree(partial, ignore_errors=True)
             raise
+
+
+def _without_leaks(
+    config: DistillConfig, bitexts: list[Bitext], validation: Collection | None, notify: Callable[[str], None]
+) -> list[Bitext]:
+    """Refuse bitext with test items in it, or drop the pairs that hold them, as the config says."""
+    if config.leaks == "allow":
+        return bitexts
+    tests = {str(path): read_collection(path, split=config.against_split) for path in config.against}
+    if validation is not None:
+        tests[f"{config.validation.collection} ({config.validation.split})"] = validation
+    refused = []
+    for name, collection in tests.items():
+        without, found = remove_leaks(bitexts, JudgedTexts(collection))
+        if config.leaks == "drop" and not found.is_clean:
+            notify(f"{name}: {found.summary()}, which are left out")
+            bitexts = without
+        elif found.training.exact:
+            refused.append(f"{name}: {found.summary()}")
+        elif not found.is_clean:
+            notify(f"{name}: {found.summary()}")
+    if refused:
+        raise ConfigError(
+            f"The bitext holds what is tested on. {'. '.join(refused)}. Give --drop-leaks to leave these training "
+            "pairs out, or --allow-leaks to train on them all the same."
+        )
+    if not any(bitext.pairs for bitext in bitexts):
+        raise DataError("All training pairs hold test items, and none is left without them. Give other bitext.")
+    return bitexts
 
 
 def _run(
@@ -115,6 +151,7 @@ def _run(
     notify(f"{len(pairs):,} sentence pairs to train on, {len(held_out):,} held out")
 
     teacher, student, start = _models(config, pairs, partial, notify)
+    pieces = _fertility(student, bitexts, notify)
     meter.save()
     measure = _validator(teacher, held_out, validation, partial)
     order = training_order(
@@ -138,6 +175,7 @@ def _run(
     record = dict(plan) | {
         "models": start.pop("models"),
         "start": start,
+        "fertility": pieces,
         "parameters": parameter_count(student),
         "held_out_pairs": len(held_out),
         "empty_sides_left_out": {bitext.source.name: bitext.empty_sides for bitext in bitexts},
@@ -192,6 +230,21 @@ def _models(
     teacher = load_teacher(folder / TEACHER, device=device)
     student = load_encoder(folder / "student", device=device).requires_grad_(True)
     return teacher, student, json.loads((folder / "start.json").read_text(encoding="utf-8"))
+
+
+def _fertility(
+    student: MultiVectorEncoder, bitexts: Sequence[Bitext], notify: Callable[[str], None]
+) -> dict[str, dict[str, float | int | str]]:
+    """Say and return how finely the student's tokenizer cuts each language."""
+    found = {}
+    for language in sorted({bitext.source.language for bitext in bitexts}):
+        same = (bitext for bitext in bitexts if bitext.source.language == language)
+        found[language] = fertility(student.tokenizer, (pair.translation for each in same for pair in each.pairs))
+    for language, one in found.items():
+        notify(f"{language}: {one.summary()}")
+        if one.warning:
+            notify(f"warning: {language}: {one.warning}")
+    return {language: one.record() for language, one in found.items()}
 
 
 def _validator(

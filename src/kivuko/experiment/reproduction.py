@@ -1,11 +1,13 @@
 """Published numbers as commands: run them and compare."""
 
+import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +48,8 @@ class Reproduction(Frozen):
         data: Folder of the data, relative to the working directory; the environment's KIVUKO_DATA takes its place.
         variables: Further names for the commands, each for one argument or more; their values may use `{out}`, `{data}`
             and `{teacher}`.
-        prepare: Commands that make the models; one whose `--out` was made by the same command is not repeated.
+        prepare: Commands that make the models; one whose `--out` was made by the same command of the same
+            inputs is not repeated.
         measure: What is measured, and expected.
     """
 
@@ -100,15 +103,11 @@ def reproduce(path: Path, out: Path, *, notify: Callable[[str], None]) -> list[R
     prepare, measure = _commands(config, path, names)
     # As they would be in any folder, to be compared with those of an earlier run.
     signatures, _ = _commands(config, path, {name: f"{{{name}}}" for name in names})
-    steps = [_Step(*step) for step in zip(prepare, signatures, strict=True)]
+    steps = _steps(prepare, signatures, out)
     todo = [step for step in steps if not _is_made(step, out)]
     out.mkdir(parents=True, exist_ok=True)
     for step in todo:
-        target = step.target
-        is_begun = target is not None and target.with_name(target.name + ".partial").exists()
-        _run([*step.arguments, "--resume"] if is_begun else step.arguments, notify)
-        if target is not None:
-            write_json(out / _MADE, _made(out) | {step.name: step.signature})
+        _make(step, out, notify)
     results = []
     for expectation, arguments in zip(config.measure, measure, strict=True):
         measures = _measures(_run(arguments, notify), f"{path}: {expectation.name}", expectation.expected)
@@ -119,10 +118,11 @@ def reproduce(path: Path, out: Path, *, notify: Callable[[str], None]) -> list[R
 
 
 class _Step(NamedTuple):
-    """A command that prepares something, and the same in words that hold wherever the folders are."""
+    """A command that prepares something, the same in words that hold wherever the folders are, and what it reads."""
 
     arguments: list[str]
     command: list[str]
+    inputs: dict[str, str]
 
     @property
     def target(self) -> Path | None:
@@ -138,7 +138,7 @@ class _Step(NamedTuple):
     @property
     def signature(self) -> dict[str, Any]:
         """What has to be the same for the outcome to be the same."""
-        return {"kivuko": kivuko.__version__, "command": self.command}
+        return {"kivuko": kivuko.__version__, "command": self.command, "inputs": self.inputs}
 
 
 def _commands(config: Reproduction, path: Path, names: Mapping[str, str]) -> tuple[list[list[str]], list[list[str]]]:
@@ -169,13 +169,43 @@ def _arguments(text: str, values: Mapping[str, list[str]], path: Path) -> list[s
     return arguments
 
 
+def _steps(prepare: Sequence[list[str]], commands: Sequence[list[str]], out: Path) -> list[_Step]:
+    """Return the commands that prepare with digests of what they read, be it there or made by a command before."""
+    steps: list[_Step] = []
+    for arguments, command in zip(prepare, commands, strict=True):
+        target, inputs = _out_argument(arguments), {}
+        for argument, word in zip(arguments, command, strict=True):
+            path = Path(argument.partition("=")[2] if argument.startswith("--") else argument)
+            makers = [step for step in steps if step.target and path.is_relative_to(step.target)]
+            if makers:
+                inputs[word] = hashlib.sha256(json.dumps(makers[-1].signature).encode()).hexdigest()
+            elif argument != target and path.name and path.exists() and not path.is_relative_to(out):
+                inputs[word] = _digest(path)
+        steps.append(_Step(arguments, command, inputs))
+    return steps
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 digest of a file, or of all files of a directory with their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(f"{file.relative_to(path).as_posix()}\n".encode())
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
+
+
 def _is_made(step: _Step, out: Path) -> bool:
-    """Say whether a command's output is there; refuse one that another command, or another kivuko, made."""
+    """Say whether a command's output is there; refuse one that another command, or another kivuko, made.
+
+    One that was made of other inputs is not there; one that was made before inputs were noted is believed.
+    """
     if step.target is None or not step.target.exists():
         return False
     made = _made(out).get(step.name)
-    if made == step.signature:
-        return True
+    if made is not None and made | {"inputs": {}} == step.signature | {"inputs": {}}:
+        return bool(made.get("inputs", step.inputs) == step.inputs)
     by = "nothing says by which" if made is None else f"but kivuko {made['kivuko']}, '{' '.join(made['command'])}'"
     raise ConfigError(
         f"{step.target} is there already, and was not made by kivuko {kivuko.__version__}, '{' '.join(step.command)}' "
@@ -183,8 +213,29 @@ def _is_made(step: _Step, out: Path) -> bool:
     )
 
 
+def _make(step: _Step, out: Path, notify: Callable[[str], None]) -> None:
+    target = step.target
+    if target is None:
+        _run(step.arguments, notify)
+        return
+    old = target.with_name(target.name + ".replaced")
+    if target.exists():  # made of other inputs; kept until the new one is there
+        notify(f"{target} was made of other inputs and is made again")
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+    is_begun = target.with_name(target.name + ".partial").exists()
+    try:
+        _run([*step.arguments, "--resume"] if is_begun else step.arguments, notify)
+    except DataError:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    write_json(out / _MADE, _made(out) | {step.name: step.signature})
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _made(out: Path) -> dict[str, Any]:
-    """Return what was made in the folder, by its name: the command and the version of kivuko."""
+    """Return what was made in the folder, by its name: the command, its inputs and the version of kivuko."""
     try:
         return dict(json.loads((out / _MADE).read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Optimal transport distillation: OPTICAL's objective, and what its abstract leaves open."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import get_args
 
 import torch
@@ -9,12 +10,15 @@ from sentence_transformers import MultiVectorEncoder
 from torch import Tensor
 
 from kivuko.config import Marginals, Problem, Tokens, Value
+from kivuko.errors import ConfigError
 from kivuko.losses.bitext_loss import BitextLoss, TokenBatch
 from kivuko.losses.marginals import TokenMarginals
 from kivuko.transport import (
     cosine_cost,
+    cosine_transport_value,
+    exact_transport,
     partial_sinkhorn,
-    sinkhorn,
+    proximal_transport,
     sinkhorn_divergence,
     transport_value,
     unbalanced_sinkhorn,
@@ -32,6 +36,7 @@ def transport_loss(
     problem: Problem = "balanced",
     rho: float = 0.5,
     mass: float = 0.8,
+    steps: int = 200,
     value: Value = "plan_cost",
     max_iterations: int = 1000,
     student_marginal: Float[Tensor, "batch student_tokens"] | None = None,
@@ -52,10 +57,12 @@ def transport_loss(
         epsilon: Regularization strength, in the unit of the cost. Positive.
         problem: `balanced`: all mass is carried. `unbalanced`: less at a price, see `unbalanced_sinkhorn`; the value
             shrinks with what stays unmatched, but the plan is held constant, so nothing learns to stay unmatched.
-            `partial`: the cheapest part is carried, see `partial_sinkhorn`.
+            `partial`: the cheapest part is carried, see `partial_sinkhorn`. `proximal`: as good as unregularized, see
+            `proximal_transport`. `exact`: unregularized, on the CPU, see `exact_transport`; it reads no `epsilon`.
         rho: Price of unmatched mass of the `unbalanced` problem, in the unit of the cost: a token whose cheapest
             partner costs more than about 2 rho is left out. Positive.
         mass: The part that is carried in the `partial` problem. In (0, 1].
+        steps: How many steps `proximal` takes. Positive.
         value: The cost of the plan, or the debiased divergence, which is there for the balanced problem alone.
         max_iterations: Bound on the solver's iterations; by default it stops where the marginals hold.
         student_marginal: Mass of each student token, zero where it is masked; uniform by default.
@@ -77,19 +84,22 @@ def transport_loss(
         raise ValueError(f"value 'divergence' needs problem 'balanced', got {problem!r}")
     a = uniform_marginal(student_mask) if student_marginal is None else student_marginal
     b = uniform_marginal(teacher_mask) if teacher_marginal is None else teacher_marginal
+    options = {"epsilon": epsilon, "max_iterations": max_iterations}
+    if problem == "balanced" and value == "plan_cost":
+        return cosine_transport_value(student, teacher, a, b, **options).mean()  # type: ignore[arg-type]
     cost = cosine_cost(student, teacher)
     if value == "divergence":
         within = cosine_cost(student, student), cosine_cost(teacher, teacher)
-        return sinkhorn_divergence(cost, *within, a, b, epsilon=epsilon, max_iterations=max_iterations).mean()
+        return sinkhorn_divergence(cost, *within, a, b, **options).mean()  # type: ignore[arg-type]
     match problem:
-        case "balanced":
-            result = sinkhorn(cost.detach(), a, b, epsilon=epsilon, max_iterations=max_iterations)
         case "unbalanced":
-            result = unbalanced_sinkhorn(cost.detach(), a, b, epsilon=epsilon, rho=rho, max_iterations=max_iterations)
+            result = unbalanced_sinkhorn(cost.detach(), a, b, rho=rho, **options)  # type: ignore[arg-type]
         case "partial":
-            result = partial_sinkhorn(
-                cost.detach(), a, b, epsilon=epsilon, fraction=mass, max_iterations=max_iterations
-            )
+            result = partial_sinkhorn(cost.detach(), a, b, fraction=mass, **options)  # type: ignore[arg-type]
+        case "proximal":
+            result = proximal_transport(cost.detach(), a, b, epsilon=epsilon, steps=steps)
+        case _:
+            result = exact_transport(cost.detach(), a, b)
     return transport_value(cost, result.plan).mean()
 
 
@@ -106,6 +116,7 @@ class TransportLoss(BitextLoss):
         problem: As in `transport_loss`.
         rho: As in `transport_loss`.
         mass: As in `transport_loss`.
+        steps: As in `transport_loss`.
         value: As in `transport_loss`.
         max_iterations: As in `transport_loss`.
         tokens: Which tokens take part: those with content, or all that MaxSim scores.
@@ -123,6 +134,7 @@ class TransportLoss(BitextLoss):
         problem: Problem = "balanced",
         rho: float = 0.5,
         mass: float = 0.8,
+        steps: int = 200,
         value: Value = "plan_cost",
         max_iterations: int = 1000,
         tokens: Tokens = "content",
@@ -133,13 +145,16 @@ class TransportLoss(BitextLoss):
             ("epsilon_start", epsilon_start),
             ("rho", rho),
             ("mass", mass),
+            ("steps", steps),
             ("max_iterations", max_iterations),
         ):
             if number is not None and not number > 0:
                 raise ValueError(f"{name} must be positive, got {number}")
+        if problem == "exact" and find_spec("ot") is None:
+            raise ConfigError('problem = "exact" needs POT, which is not installed: pip install "kivuko[exact]"')
         self.final_epsilon, self.epsilon_start, self.epsilon_batches = epsilon, epsilon_start, epsilon_batches
         self.marginals, self.problem, self.value, self.tokens = marginals, problem, value, tokens
-        self.rho, self.mass, self.max_iterations = rho, mass, max_iterations
+        self.rho, self.mass, self.steps, self.max_iterations = rho, mass, steps, max_iterations
         self.batches = 0
         self.student_marginals = TokenMarginals(marginals, model)
         self.teacher_marginals = TokenMarginals(marginals, teacher)
@@ -169,6 +184,7 @@ class TransportLoss(BitextLoss):
             problem=self.problem,
             rho=self.rho,
             mass=self.mass,
+            steps=self.steps,
             value=self.value,
             max_iterations=self.max_iterations,
             student_marginal=self.student_marginals(student, student_mask),

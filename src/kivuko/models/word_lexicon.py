@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from kivuko.errors import DataError
 from kivuko.models.lexicon import align_pieces
 from kivuko.models.words import Analyzer
 
+_TINY = np.finfo(np.float64).tiny
 MAX_WORDS = 100  # a longer sentence is seldom one, and its links grow with the square
 
 
@@ -24,6 +26,26 @@ class _Header(Frozen):
     format: str = "kivuko-word-lexicon 1"
     query_analyzer: Analyzer
     document_analyzer: Analyzer
+
+
+class WordLinks(NamedTuple):
+    """How often the words of one language were linked to those of another.
+
+    Attributes:
+        words: The rows, in the order in which they were met.
+        translations: The columns, likewise.
+        counts: Expected links, sparse.
+    """
+
+    words: Sequence[str]
+    translations: Sequence[str]
+    counts: csr_array
+
+    def shares(self) -> csr_array:
+        """Return p(translation | word): each row divided by its sum."""
+        totals = np.asarray(self.counts.sum(axis=1)).ravel()
+        shares = self.counts.data / np.repeat(np.maximum(totals, _TINY), np.diff(self.counts.indptr))
+        return csr_array((shares, self.counts.indices, self.counts.indptr), shape=self.counts.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +109,34 @@ def learn_word_lexicon(
         >>> lexicon.translations("paka", minimum=0.5)[0][0]
         'cat'
     """
+    links = link_words(
+        (
+            (query_analyzer.words(query), document_analyzer.words(document))
+            for query, document in zip(queries_side, documents_side, strict=True)
+        ),
+        iterations=iterations,
+    )
+    shares = links.shares()
+    kept = shares.data >= minimum
+    rows = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))[kept]
+    table = csr_array((shares.data[kept], (rows, shares.indices[kept])), shape=shares.shape)
+    return WordLexicon(query_analyzer, document_analyzer, links.words, links.translations, table)
+
+
+def link_words(pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5) -> WordLinks:
+    """Link the words of sentences to those of their translations, with IBM Model 1 in both directions.
+
+    Args:
+        pairs: Words of a sentence, and of its translation. Pairs with an empty side, or a side of more than
+            `MAX_WORDS` words, are left out.
+        iterations: Passes of expectation maximization.
+
+    Raises:
+        DataError: If there is no pair to learn from.
+    """
     sides: tuple[list[list[int]], list[list[int]]] = ([], [])
     ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    analyzers = (query_analyzer, document_analyzer)
-    for texts in zip(queries_side, documents_side, strict=True):
-        words = [analyzer.words(text) for analyzer, text in zip(analyzers, texts, strict=True)]
+    for words in pairs:
         if all(0 < len(side) <= MAX_WORDS for side in words):
             for side, known, cut in zip(sides, ids, words, strict=True):
                 side.append([known.setdefault(word, len(known)) for word in cut])
@@ -100,12 +145,7 @@ def learn_word_lexicon(
     counts = align_pieces(
         sides[1], sides[0], english_size=len(ids[1]), target_size=len(ids[0]), iterations=iterations
     ).counts
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    shares = counts.data / np.repeat(np.maximum(totals, np.finfo(np.float64).tiny), np.diff(counts.indptr))
-    kept = shares >= minimum
-    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[kept]
-    table = csr_array((shares[kept], (rows, counts.indices[kept])), shape=counts.shape)
-    return WordLexicon(query_analyzer, document_analyzer, tuple(ids[0]), tuple(ids[1]), table)
+    return WordLinks(tuple(ids[0]), tuple(ids[1]), counts)
 
 
 def write_word_lexicon(lexicon: WordLexicon, path: str | Path) -> None:

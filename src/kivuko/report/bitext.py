@@ -71,8 +71,8 @@ def cleaning_page(bitext: Path, report: CleaningReport, *, command: str) -> str:
         "",
         f"    {command}",
         "",
-        f"{report.kept:,} of {total:,} records are kept ({report.kept / total:.1%}). {report.tidied:,} of them had "
-        "mark-up, character references, invisible characters or decomposed letters, which are tidied.",
+        f"{report.kept:,} of {total:,} records are kept ({report.kept / total:.1%}), {report.tidied:,} of them tidied. "
+        f"Sides changed by each step of tidying: {_steps(report)}.",
         "",
         "| rejected for | records | share | the first of them |",
         "|---|---:|---:|---|",
@@ -96,6 +96,10 @@ def cleaning_page(bitext: Path, report: CleaningReport, *, command: str) -> str:
         f"{learned.ratio.s:.2f} times the square root of the length of the English; lengths are in characters.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _steps(report: CleaningReport) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(report.steps.items())) or "none"
 
 
 def _stats_rows(profile: Profile) -> list[tuple[str, str, str]]:

@@ -132,7 +132,7 @@ def _measures(answer: Answer) -> "Figure":
 
 
 def _curves(answer: Answer) -> "Figure":
-    """Draw a line for each system, one row of panels a task and one panel a language."""
+    """Draw a line for each system with its intervals, one panel for each task and language."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     tasks = [task for task in answer.tasks if any(point.measure == task.measure for point in answer.curve)]
@@ -146,18 +146,24 @@ def _curves(answer: Answer) -> "Figure":
     for panel, (measure, language) in zip(panels, cells, strict=False):
         for place, name in enumerate(names):
             points = sorted(
-                (point.pairs, point.mean)
-                for point in answer.curve
-                if (point.system, point.measure, point.language) == (name, measure, language)
+                (point for point in answer.curve if point[:3] == (name, language, measure)),
+                key=lambda point: point.pairs,
             )
-            panel.plot(
-                [pairs for pairs, _ in points],
-                [mean for _, mean in points],
-                LINES[place // len(COLORS) % len(LINES)],
+            # Beside each other, or the intervals of one size would hide each other.
+            beside = 2 ** (0.5 * ((place + 0.5) / len(names) - 0.5))
+            panel.errorbar(
+                [point.pairs * beside for point in points],
+                [point.mean for point in points],
+                yerr=[
+                    [max(point.mean - point.interval.low, 0) for point in points],
+                    [max(point.interval.high - point.mean, 0) for point in points],
+                ],
+                linestyle=LINES[place // len(COLORS) % len(LINES)],
                 marker=MARKERS[place % len(MARKERS)],
                 color=COLORS[place % len(COLORS)],
                 markersize=4,
                 linewidth=1.3,
+                elinewidth=0.8,
                 label=name,
             )
         panel.set_xscale("log", base=2)

@@ -9,7 +9,7 @@ from kivuko.experiment.comparison.answer import Answer, TaskAnswer
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
 from kivuko.report import result_tables as tables
 from kivuko.report.document import Block, Document, Items, Picture, Section, Subheading, Table, code, plain
-from kivuko.report.numbers import NOTHING, counted, listed, number, p_is, percent
+from kivuko.report.numbers import NOTHING, between, counted, listed, number, p_is, percent
 from kivuko.report.verdict import answer_blocks, main_comparisons, title_of
 
 ROLES = (
@@ -70,7 +70,7 @@ def _variance(answer: Answer) -> list[Block]:
             found.append(tables.effects_table(task.measure, task.by_query, over="queries"))
         if task.by_seed:
             found.append(tables.effects_table(task.measure, task.by_seed, over="seeds"))
-        if task.mixed and task.mixed.converged:
+        if task.mixed:
             share = number(task.mixed.intraclass_correlation)
             found += [
                 tables.mixed_table(task.measure, task.mixed, reference=first),
@@ -95,20 +95,26 @@ def _curves(answer: Answer) -> list[Block]:
         return []
     config = answer.config
     seeds = counted(len(config.curve_seeds or config.seeds[:1]), "seed")
-    found: list[Block] = [Picture("curve", "The measure by the number of sentence pairs that a student saw.")]
+    found: list[Block] = [
+        Picture(
+            "curve",
+            f"The measure by the number of sentence pairs that a student saw, with {percent(config.confidence)} "
+            "bootstrap intervals over queries; systems stand beside each other, not on top.",
+        )
+    ]
     for task in answer.tasks:
         points = [point for point in answer.curve if point.measure == task.measure]
         sizes = sorted({point.pairs for point in points})
-        values = {(point.system, point.language, point.pairs): point.mean for point in points}
+        values = {(p.system, p.language, p.pairs): f"{number(p.mean)} {between(p.interval)}" for p in points}
         rows = [
-            [code(system), language, *(number(values.get((system, language, size))) for size in sizes)]
+            [code(system), language, *(values.get((system, language, size), NOTHING) for size in sizes)]
             for system in answer.systems
             for language in tables.languages_of(answer, task.measure)
             if any((system, language, size) in values for size in sizes)
         ]
         caption = (
             f"{task.measure} by sentence pairs: mean over {counted(len(config.seeds), 'seed')} at "
-            f"{config.most_pairs:,} pairs, over {seeds} at fewer."
+            f"{config.most_pairs:,} pairs, over {seeds} at fewer; {percent(config.confidence)} intervals over queries."
         )
         header = ["system", "language", *(f"{size:,}" for size in sizes)]
         key = f"curve-{task.task.lower().replace('.', '-').replace('_', '-')}"
@@ -193,8 +199,6 @@ def _left_out(answer: Answer) -> list[Block]:
     found: list[Block] = []
     for task in answer.tasks:
         entries = [*map(plain, task.unanswered), *_untested(answer, task)]
-        if task.mixed and not task.mixed.converged:
-            entries.append("The mixed model did not converge, and is not shown.")
         if entries:
             found += [Subheading(task.measure)] if len(answer.tasks) > 1 else []
             found.append(Items(list(dict.fromkeys(entries))))

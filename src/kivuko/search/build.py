@@ -1,7 +1,7 @@
 """Documents in, index out: encoding and writing as a stream."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -38,6 +38,7 @@ def build_index(
     *,
     model_name: str,
     model_digest: str | None = None,
+    teacher_digests: Sequence[str] = (),
     language: str | None = None,
     batch_size: int = 32,
     dtype: Precision = "float16",
@@ -55,6 +56,7 @@ def build_index(
         directory: Where the index is to lie.
         model_name: The model's hub id or directory, for the manifest.
         model_digest: A digest of the model's files, for the manifest.
+        teacher_digests: For a student, those of its teachers, for the manifest.
         language: ISO 639 code of the documents' language, for the manifest.
         batch_size: Documents encoded at once.
         dtype: `float16`, or `float32` for twice the space.
@@ -78,6 +80,7 @@ def build_index(
             manifest = Manifest(
                 model_name=model_name,
                 model_digest=model_digest,
+                teacher_digests=tuple(teacher_digests),
                 language=language,
                 dim=dim,
                 dtype=dtype,

@@ -43,6 +43,11 @@ class Index:
     offsets: NDArray[np.int64]
     payload: NDArray[np.uint8]
 
+    @property
+    def location(self) -> str:
+        """Its directory."""
+        return str(self.directory)
+
     def __len__(self) -> int:
         return len(self.doc_ids)
 

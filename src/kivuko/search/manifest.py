@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kivuko.data.collections import Document
 from kivuko.errors import DataError
+from kivuko.search.origin import Origin
 
 FORMAT: Final = "kivuko-index"
 FORMAT_VERSION = 1
@@ -39,32 +39,20 @@ class FileRecord(BaseModel):
             return cls(bytes=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-class Manifest(BaseModel):
-    """The description of an index.
+class Manifest(Origin):
+    """The description of an index, beside where its embeddings come from.
 
     Attributes:
         format: Always `kivuko-index`.
         format_version: The version of the format; a higher one than `FORMAT_VERSION` is not read.
-        kivuko_version: The version of kivuko that wrote the index.
-        model_name: The encoder of the documents, as it was named.
-        model_digest: A digest of the encoder's files, if it was given.
-        language: The documents' language, if it was given.
-        dim: Length of a token embedding.
         dtype: Number format of the stored embeddings.
         documents: Number of documents.
         tokens: Number of token embeddings.
         files: Size and SHA-256 of every other file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
     format: Literal["kivuko-index"] = FORMAT
     format_version: int = FORMAT_VERSION
-    kivuko_version: str = Field(default_factory=lambda: version("kivuko"))
-    model_name: str
-    model_digest: str | None = None
-    language: str | None = None
-    dim: int = Field(ge=1)
     dtype: Precision
     documents: int = Field(ge=1)
     tokens: int = Field(ge=0)

@@ -1,15 +1,17 @@
-"""Ask an index in words."""
+"""Ask an index or a store in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kivuko.data.lines import is_encodable
-from kivuko.errors import DataError, ModelError
+from kivuko.errors import ConfigError, DataError, ModelError
 from kivuko.search.exact import Ranking, exact_search
 from kivuko.search.index import Index
+from kivuko.search.origin import Origin
+from kivuko.search.store import FieldValue, Match, Store
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
@@ -22,13 +24,14 @@ class Hit(NamedTuple):
     score: float
     title: str
     text: str
+    language: str | None = None
 
 
 class Searcher:
     """An index together with the model that encodes its queries, which need not be the one that encoded the documents.
 
     Args:
-        index: The index.
+        index: An index, or any store.
         model: The encoder of the queries.
         batch_size: Queries encoded at once.
 
@@ -36,7 +39,7 @@ class Searcher:
         ModelError: If the model's embeddings are not as long as those of the index.
     """
 
-    def __init__(self, index: Index, model: "MultiVectorEncoder", *, batch_size: int = 32) -> None:
+    def __init__(self, index: Index | Store, model: "MultiVectorEncoder", *, batch_size: int = 32) -> None:
         self.index = index
         self.model = model
         self.batch_size = batch_size
@@ -44,15 +47,27 @@ class Searcher:
         if dim is not None:
             self._check_dimension(dim)
 
-    def search(self, queries: Sequence[str], top_k: int = 10) -> list[list[Hit]]:
+    def search(
+        self, queries: Sequence[str], top_k: int = 10, *, where: Mapping[str, FieldValue] | None = None
+    ) -> list[list[Hit]]:
         """Find the `top_k` best documents for each query, best first; fewer where the index holds fewer.
 
+        Args:
+            queries: The queries.
+            top_k: How many documents to return for each.
+            where: Values that `title`, `text`, `language` or fields must have, all of them; asked of a store.
+
         Raises:
-            ConfigError: If `top_k` is not positive.
+            ConfigError: If `top_k` is not positive, or an exact index is asked to filter.
             DataError: If a query is empty, or the model leaves no token of it.
         """
         if isinstance(queries, str):
             raise TypeError("queries must be a list of strings, got one string.")
+        if where and isinstance(self.index, Index):
+            raise ConfigError(
+                f"The index {self.index.directory} keeps nothing to filter by: make a store of the documents with "
+                "`kivuko index --store flat`."
+            )
         for query in queries:
             if not query.strip():
                 raise DataError("The query is empty: give it at least one word.")
@@ -62,10 +77,14 @@ class Searcher:
         for query, embedding in zip(queries, embeddings, strict=True):
             if not len(embedding):
                 raise DataError(f"The model leaves no token of the query {query[:60]!r} to search for.")
-        return [self._hits(ranking) for ranking in exact_search(self.index, embeddings, top_k=top_k)]
+        if isinstance(self.index, Index):
+            return [self._hits(self.index, ranking) for ranking in exact_search(self.index, embeddings, top_k=top_k)]
+        return [[_hit(match) for match in each] for each in self.index.search(embeddings, top_k=top_k, where=where)]
 
     def rank(self, queries: Sequence[str], top_k: int) -> list[Ranking]:
-        """Find positions and scores only; a query without tokens finds nothing."""
+        """Find positions and scores only, in an exact index; a query without tokens finds nothing."""
+        if not isinstance(self.index, Index):
+            raise TypeError("Only an exact index has positions: use search to ask a store.")
         return exact_search(self.index, self._encode(queries), top_k=top_k)
 
     def _encode(self, queries: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -79,17 +98,25 @@ class Searcher:
                 raise ModelError("The model's embeddings of a query hold NaN or infinity: check its weights.")
         return embeddings
 
-    def _hits(self, ranking: Ranking) -> list[Hit]:
-        documents = [self.index.document(position) for position in ranking.positions.tolist()]
+    def _hits(self, index: Index, ranking: Ranking) -> list[Hit]:
+        documents = [index.document(position) for position in ranking.positions.tolist()]
         return [
-            Hit(document.doc_id, score, document.title, document.text)
+            Hit(document.doc_id, score, document.title, document.text, index.manifest.language)
             for document, score in zip(documents, ranking.scores.tolist(), strict=True)
         ]
 
     def _check_dimension(self, dim: int) -> None:
-        manifest = self.index.manifest
-        if dim != manifest.dim:
+        expected = self.index.manifest.dim if isinstance(self.index, Index) else self.index.dim
+        if dim != expected:
+            place = getattr(self.index, "location", "store")
+            manifest = getattr(self.index, "manifest", None)
+            by = f", from {manifest.model_name}" if isinstance(manifest, Origin) else ""
             raise ModelError(
-                f"The query model gives embeddings of {dim} dimensions; the index {self.index.directory} holds "
-                f"{manifest.dim}, from {manifest.model_name}. Ask it with that model, or with a student of it."
+                f"The query model gives embeddings of {dim} dimensions; the index {place} holds {expected}{by}. "
+                "Ask it with that model, or with a student of it."
             )
+
+
+def _hit(match: Match) -> Hit:
+    passage = match.passage
+    return Hit(passage.doc_id, match.score, passage.title, passage.text, passage.language)

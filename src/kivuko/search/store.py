@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from kivuko.data.collections import Document
+from kivuko.search.origin import Origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,11 @@ class Passage(NamedTuple):
     text: str
     language: str | None = None
     fields: Mapping[str, FieldValue] = {}
+
+    @property
+    def content(self) -> str:
+        """What an encoder reads: the title and the text, with a space between them."""
+        return Document(*self[:3]).content
 
 
 class Entry(NamedTuple):
@@ -109,10 +115,32 @@ class Store(Protocol):
         ...
 
 
+class OpenStore(Store, Protocol):
+    """A store that says where it is, and whose embeddings it holds."""
+
+    @property
+    def location(self) -> str:
+        """Its directory, or its address."""
+        ...
+
+    @property
+    def manifest(self) -> Origin:
+        """Where its embeddings come from."""
+        ...
+
+    def tidy(self) -> None:
+        """Free the room of what was deleted, and build what makes searching faster, where that is worth while."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
 def ingest(
     store: Store,
     model: "MultiVectorEncoder",
-    documents: Iterable[Document],
+    documents: Iterable[Document | Passage],
     *,
     language: str | None = None,
     batch_size: int = 32,
@@ -126,8 +154,8 @@ def ingest(
     Args:
         store: Where they go.
         model: The encoder of the documents.
-        documents: The documents, with distinct ids.
-        language: ISO 639 code of the documents' language.
+        documents: The documents, or passages with languages and fields of their own; with distinct ids.
+        language: ISO 639 code of the documents' language, where they do not state one.
         batch_size: Documents encoded at once.
         progress: Called with the number of documents dealt with since the last call.
 
@@ -137,19 +165,75 @@ def ingest(
     added = 0
     remaining = iter(documents)
     while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        new = [document for document in portion if document.doc_id not in store]
+        new = [as_passage(document, language) for document in portion if document.doc_id not in store]
         if new:
-            embeddings = model.encode_document(
-                [document.content for document in new],
-                batch_size=batch_size,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-            store.add(
-                Entry(Passage(*document, language=language), each)
-                for document, each in zip(new, embeddings, strict=True)
-            )
+            store.add(encoded(model, new, batch_size=batch_size))
         added += len(new)
         if progress is not None:
             progress(len(portion))
     return added
+
+
+class Changes(NamedTuple):
+    """How many passages were added, replaced, and found to be as they were."""
+
+    added: int
+    updated: int = 0
+    unchanged: int = 0
+
+
+def renew(
+    store: Store,
+    model: "MultiVectorEncoder",
+    documents: Iterable[Document | Passage],
+    *,
+    language: str | None = None,
+    batch_size: int = 32,
+    progress: Callable[[int], None] | None = None,
+) -> Changes:
+    """Do as `ingest` does, and also encode and replace those passages that differ from the documents with their ids.
+
+    Whatever differs in title, text, language or a field is replaced. Passages that no document names stay.
+
+    Args:
+        store: Where they go.
+        model: The encoder of the documents.
+        documents: The documents, or passages with languages and fields of their own; with distinct ids.
+        language: ISO 639 code of the documents' language, where they do not state one.
+        batch_size: Documents encoded at once.
+        progress: Called with the number of documents dealt with since the last call.
+    """
+    added = updated = unchanged = 0
+    remaining = iter(documents)
+    while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
+        passages = [as_passage(document, language) for document in portion]
+        new = [passage for passage in passages if passage.doc_id not in store]
+        known = {passage.doc_id for passage in passages} - {passage.doc_id for passage in new}
+        changed = [each for each in passages if each.doc_id in known and each != store.get(each.doc_id)]
+        entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
+        if new:
+            store.add(entries[: len(new)])
+        if changed:
+            store.update(entries[len(new) :])
+        added, updated = added + len(new), updated + len(changed)
+        unchanged += len(portion) - len(new) - len(changed)
+        if progress is not None:
+            progress(len(portion))
+    return Changes(added, updated, unchanged)
+
+
+def as_passage(document: Document | Passage, language: str | None) -> Passage:
+    """Return a document as a passage, in a language unless it states one itself."""
+    passage = document if isinstance(document, Passage) else Passage(*document)
+    return passage if passage.language else passage._replace(language=language)
+
+
+def encoded(model: "MultiVectorEncoder", passages: Sequence[Passage], *, batch_size: int) -> list[Entry]:
+    """Encode passages."""
+    embeddings = model.encode_document(
+        [passage.content for passage in passages],
+        batch_size=batch_size,
+        convert_to_numpy=True,
+        show_progress_bar=False,
+    )
+    return [Entry(passage, each) for passage, each in zip(passages, embeddings, strict=True)]

@@ -9,6 +9,7 @@ The scheme, for each problem of the batch:
 4. Iterate the scalings u and v on the stored K, which needs no exponential, over-relaxed; absorb them into f and g when
    they grow large (Schmitzer 2019).
 5. Near the tolerance drop the over-relaxation: it leaves fast, oscillating errors that a plain step removes at once.
+   Stop between the two halves of a step, where the sums of rows and columns are those of the present u and v.
 
 An over-relaxed step is u <- u * r^omega with r = demanded marginal / actual marginal. It converges like successive
 over-relaxation (Thibault et al. 2021, Lehmann et al. 2022): where plain Sinkhorn has the rate 1 - kappa^2, the best
@@ -44,7 +45,7 @@ import torch
 from torch import Tensor
 
 from kivuko.transport.compiled_batch import solve_share
-from kivuko.transport.result import TransportResult
+from kivuko.transport.result import TransportResult, check_feasible
 
 _ENTRIES_PER_THREAD = 1 << 16  # with fewer cost entries, starting a thread costs more than it saves
 
@@ -53,22 +54,22 @@ def scale_compiled(
     cost: Tensor, a: Tensor, b: Tensor, *, epsilon: float, rho: float, tolerance: float, max_iterations: int
 ) -> TransportResult:
     """Run the compiled scaling iterations on a batch of problems in float32, on as many threads as torch may use."""
-    batch = len(cost)
-    plan = torch.empty(cost.shape)
-    f, g = torch.empty(a.shape), torch.empty(b.shape)
-    value, error, iterations = torch.empty(batch), torch.empty(batch), torch.empty(batch, dtype=torch.int64)
-    arrays = [tensor.detach().contiguous().numpy() for tensor in (cost, a, b)]
-    bits = [array.view(np.int32) for array in arrays]
-    results = [tensor.numpy() for tensor in (plan, value, f, g, iterations, error)]
+    arrays = [tensor.contiguous().numpy() for tensor in (cost, a, b)]
+    plan, f, g = (np.empty_like(array) for array in arrays)
+    value, error = np.empty(len(plan), np.float32), np.empty(len(plan), np.float32)
+    iterations = np.empty(len(plan), np.int64)
     settings = (np.float32(epsilon), np.float32(1 / rho), np.float32(tolerance), max_iterations)
 
-    def solve(start: int, stride: int) -> None:
-        solve_share(*arrays, *bits, *settings, start, stride, *results)
+    def solve(start: int, stride: int) -> bool:
+        return bool(solve_share(*arrays, *settings, start, stride, plan, value, f, g, iterations, error))
 
-    threads = min(torch.get_num_threads(), batch, cost.numel() // _ENTRIES_PER_THREAD)
+    threads = min(torch.get_num_threads(), plan.size // _ENTRIES_PER_THREAD, len(plan))
     if threads <= 1:
-        solve(0, 1)
+        feasible = solve(0, 1)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(solve, range(threads), [threads] * threads))
-    return TransportResult(plan, value, f, g, iterations, error, error <= tolerance)
+            feasible = all(pool.map(solve, range(threads), [threads] * threads))
+    if not feasible:
+        check_feasible(torch.from_numpy(iterations >= 0))
+    results = (plan, value, f, g, iterations, error, error <= tolerance)
+    return TransportResult(*map(torch.from_numpy, results))

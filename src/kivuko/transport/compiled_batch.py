@@ -5,7 +5,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from kivuko.transport.compiled_loop import BARRED, ROWS, machine_code, solve
+from kivuko.transport.compiled_loop import BARRED, ROWS, log, machine_code, solve
 
 _LANES = 16  # columns are padded to whole vectors of float32
 _BARRED_BITS, _INFINITE_BITS = (int(np.float32(x).view(np.int32)) for x in (1e30, np.inf))  # in the order of the floats
@@ -76,16 +76,25 @@ def _gather(cost, bits, top, left, a, b, C):
 
 @machine_code
 @no_type_check
+def _least(bits):
+    """Return the least of some float32, given as integers, whose minimum is vectorized where that of floats is not.
+
+    With the lower bits of the negative ones turned around, the integers have the order of the floats.
+    """
+    lower_bits = np.int32(0x7FFFFFFF)
+    least = lower_bits
+    for j in range(len(bits)):
+        least = min(least, np.int32(bits[j] ^ np.int32(np.int32(bits[j] >> np.int32(31)) & lower_bits)))
+    return np.int32(least ^ np.int32(np.int32(least >> np.int32(31)) & lower_bits)).view(np.float32)
+
+
+@machine_code
+@no_type_check
 def _transform(C, a, b, f, g):
-    """Set the c-transforms f_i = min_j C_ij and g_j = min_i (C_ij - f_i), four rows at a time."""
-    for i in range(0, C.shape[0], ROWS):
-        f0 = f1 = f2 = f3 = BARRED
-        for j in range(C.shape[1]):
-            f0 = min(f0, C[i, j])
-            f1 = min(f1, C[i + 1, j])
-            f2 = min(f2, C[i + 2, j])
-            f3 = min(f3, C[i + 3, j])
-        f[i], f[i + 1], f[i + 2], f[i + 3] = f0, f1, f2, f3
+    """Set the c-transforms f_i = min_j C_ij and g_j = min_i (C_ij - f_i)."""
+    bits = C.view(np.int32)
+    for i in range(C.shape[0]):
+        f[i] = _least(bits[i])
     g.fill(BARRED)
     for i in range(C.shape[0]):
         if a[i] > 0:
@@ -157,14 +166,14 @@ def _report(C, K, rows, columns, epsilon, softness, plan, left):
             entries[j] = entry
         for j in range(width):
             column_sums[j] += entries[j]
-        f[i] += epsilon * math.log(u[i] / a[i])
+        f[i] += epsilon * log(u[i] / a[i])
         error += abs(row_sum - (a[i] if softness == 0 else a[i] * math.exp(-f[i] * softness)))
         value += row_value
         gap += a[i] * f[i]
         mass += a[i]
     for j in range(width):
         if b[j] > 0:
-            g[j] += epsilon * math.log(v[j] / b[j])
+            g[j] += epsilon * log(v[j] / b[j])
             error += abs(column_sums[j] - (b[j] if softness == 0 else b[j] * math.exp(-g[j] * softness)))
             gap -= b[j] * g[j]
     if softness == 0:
@@ -178,10 +187,11 @@ def _report(C, K, rows, columns, epsilon, softness, plan, left):
 @machine_code
 @no_type_check
 def solve_share(
-    cost, a, b, cost_bits, a_bits, b_bits, epsilon, softness, tolerance, max_iterations, start, stride,
-    plan, value, f, g, iterations, error,
-):  # fmt: skip
-    """Solve the problems start, start + stride, ... of a batch; `bits` are the same numbers, read as integers."""
+    cost, a, b, epsilon, softness, tolerance, max_iterations, start, stride, plan, value, f, g, iterations, error
+):
+    """Solve the problems start, start + stride, ... of a batch; say whether all of them have a solution."""
+    cost_bits, a_bits, b_bits = cost.view(np.int32), a.view(np.int32), b.view(np.int32)
+    feasible = True
     height, width = cost.shape[1] + ROWS, cost.shape[2] + _LANES
     row_space, column_space = np.empty((5, height), np.float32), np.empty((5, width), np.float32)
     cost_space, kernel_space = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
@@ -195,9 +205,11 @@ def solve_share(
         if wrong or top == bottom or left == right:
             plan[item].fill(0)
             iterations[item] = _INFEASIBLE if wrong else 0
+            feasible &= not wrong
             continue
         if softness == 0 and abs(source_mass - target_mass) > np.float32(1e-3) * target_mass:
             iterations[item] = _INFEASIBLE
+            feasible = False
             continue
         plan[item, :top].fill(0)
         plan[item, bottom:].fill(0)
@@ -224,3 +236,4 @@ def solve_share(
             f[item, i] = rows[1][i - top] if rows[0][i - top] > 0 else np.float32(0)
         for j in range(left, right):
             g[item, j] = columns[1][j - left] if columns[0][j - left] > 0 else np.float32(0)
+    return feasible

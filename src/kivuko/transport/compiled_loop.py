@@ -17,6 +17,7 @@ BARRED = np.float32(1e30)  # cost where a token has no mass, or where infinity f
 TINY, _HUGE = np.float32(1e-30), np.float32(1e12)  # scalings beyond the latter are absorbed
 _KAPPA = np.float32(0.8)
 _WARMEST, _DESCENT = np.float32(0.17), np.float32(4)  # first epsilon in units of the mean slack; factor between stages
+_MARGIN = np.float32(0.98)  # of the goal is demanded, since the error is computed again for the report, and rounded
 _STAGES, _STAGE_SHARE = 16, 4  # stages before the last, at most; each may use a fourth of the iterations left
 _STAGE_TOLERANCE = np.float32(0.1)  # marginal error at which a stage before the last may end
 _NEAR, _PLAIN_STEPS = np.float32(6), 8  # plain steps begin at this many tolerances, and are given so many tries
@@ -50,6 +51,21 @@ def _exp(x):
     )
     power = np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
     return (np.float32(1) + r + r * r * q) * power if inside else np.float32(0)
+
+
+@machine_code
+@no_type_check
+def log(x):
+    """Compute the logarithm of a positive float32 to 2e-7, vectorizably: x = 2^k m, and a series in (m - 1)/(m + 1)."""
+    bits = np.int32(np.float32(x).view(np.int32) - np.int32(0x3F3504F3))  # of the square root of 1/2
+    k = np.int32(bits >> np.int32(23))
+    m = np.int32(np.int32(bits & np.int32(0x7FFFFF)) + np.int32(0x3F3504F3)).view(np.float32)
+    s = (m - np.float32(1)) / (m + np.float32(1))
+    t = s * s
+    series = np.float32(2) + t * (
+        np.float32(0.6666667) + t * (np.float32(0.4) + t * (np.float32(0.2857143) + t * np.float32(0.22222222)))
+    )
+    return np.float32(k) * np.float32(0.69314718) + s * series
 
 
 @machine_code
@@ -91,23 +107,36 @@ def _column_sums(K, u, sums):
 
 @machine_code
 @no_type_check
-def _rescale(u, sums, demand, omega):
-    """Step u <- u * (demand / (u * sums))^omega; return the errors before and after, and the sum of u.
+def _power(ratio, omega):
+    """Compute ratio^omega by its Pade approximant of order (1, 1) for a ratio in [1/2, 2], and the ratio elsewhere.
 
-    The power of a ratio r in [1/2, 2] is its Pade approximant of order (1, 1), which has the right slope at r = 1; no
-    other property is needed where the demand is fixed. Elsewhere the step is the plain one.
+    It has the right slope at 1; no other property is needed where the demand is fixed.
     """
-    before = after = total = np.float32(0)
+    x = min(max(ratio, np.float32(0.5)), np.float32(2)) - np.float32(1)
+    near = (np.float32(2) + (np.float32(1) + omega) * x) / (np.float32(2) + (np.float32(1) - omega) * x)
+    return near if (ratio >= np.float32(0.5)) & (ratio <= np.float32(2)) else ratio
+
+
+@machine_code
+@no_type_check
+def _rescale(u, sums, demand, omega):
+    """Step u <- u * (demand / (u * sums))^omega; return the error after it, and the sum of u."""
+    error = total = np.float32(0)
     for i in range(len(u)):
-        actual = u[i] * sums[i]
-        before += abs(actual - demand[i])
-        ratio = demand[i] / max(actual, TINY)
-        x = min(max(ratio, np.float32(0.5)), np.float32(2)) - np.float32(1)
-        near = (np.float32(2) + (np.float32(1) + omega) * x) / (np.float32(2) + (np.float32(1) - omega) * x)
-        u[i] *= near if (ratio >= np.float32(0.5)) & (ratio <= np.float32(2)) else ratio
-        after += abs(u[i] * sums[i] - demand[i])
+        u[i] *= _power(demand[i] / max(u[i] * sums[i], TINY), omega)
+        error += abs(u[i] * sums[i] - demand[i])
         total += u[i]
-    return before, after, total
+    return error, total
+
+
+@machine_code
+@no_type_check
+def _error(u, sums, demand):
+    """Return how far the marginal u * sums is from the one that is demanded."""
+    error = np.float32(0)
+    for i in range(len(u)):
+        error += abs(u[i] * sums[i] - demand[i])
+    return error
 
 
 @machine_code
@@ -120,9 +149,9 @@ def _rescale_softly(u, sums, demand, omega, damping):
         before += abs(actual - demand[i])
         ratio = demand[i] / max(actual, TINY)
         if ratio > 0:
-            power = omega * math.log(ratio)
-            u[i] *= math.exp(power * damping)
-            demand[i] *= math.exp(power * (damping - np.float32(1)))
+            power = omega * log(ratio)
+            u[i] *= _exp(power * damping)
+            demand[i] *= _exp(power * (damping - np.float32(1)))
         after += abs(u[i] * sums[i] - demand[i])
         total += u[i]
     return before, after, total
@@ -193,18 +222,20 @@ def _iterate(C, K, rows, columns, slack, epsilon, softness, goal, max_steps):
     for step in range(1, max_steps + 1):
         _row_sums(K, v, row_sums)
         if softness == 0:
-            row_error, _, u_total = _rescale(u, row_sums, row_demand, omega)
-            error = row_error + column_error
+            row_error, u_total = _rescale(u, row_sums, row_demand, omega)
             _column_sums(K, u, column_sums)
-            _, column_error, v_total = _rescale(v, column_sums, column_demand, omega)
+            error = row_error + _error(v, column_sums, column_demand)
+            if error <= _MARGIN * goal:
+                return step
+            _, v_total = _rescale(v, column_sums, column_demand, omega)
         else:
             row_error, _, u_total = _rescale_softly(u, row_sums, row_demand, omega, damping)
             error = row_error + column_error
             _translate(u, v, row_demand, column_demand, epsilon, softness)
             _column_sums(K, u, column_sums)
             _, column_error, v_total = _rescale_softly(v, column_sums, column_demand, omega, damping)
-        if error <= goal and omega == np.float32(1):
-            return step
+            if error <= goal and omega == np.float32(1):
+                return step
         if error < best:
             best, stale = error, 0
             top_omega += np.float32(0.05) * (best_omega - top_omega)

@@ -6,7 +6,8 @@
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize
+
+_LEAST_SQUARE = 1e-24  # of the length of an embedding that has a direction
 
 
 def cosine_cost(
@@ -17,6 +18,9 @@ def cosine_cost(
     The result is at least float32, whatever the embeddings are and whatever autocast says: a bfloat16 cost is exact to
     0.004 only, which is of the order of a sharp epsilon.
 
+    An embedding of zero, or shorter than 1e-12, has no direction: its distance to all is 1, and no gradient flows into
+    it. (The gradient of a cosine is of the order of 1 / length, and would be of 1e12.)
+
     Args:
         source: Token embeddings, of any length: they are normalized here.
         target: Token embeddings of the other side.
@@ -26,8 +30,7 @@ def cosine_cost(
         tensor([[[0., 1., 2.]]])
     """
     with torch.autocast(source.device.type, enabled=False):
-        source, target = normalize(_at_least_float32(source), dim=-1), normalize(_at_least_float32(target), dim=-1)
-        return 1 - source @ target.mT
+        return 1 - _directions(source) @ _directions(target).mT
 
 
 def squared_euclidean_cost(
@@ -98,6 +101,13 @@ def lexicon_prior(
         return probability.new_zeros(wanted.shape)
     place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
     return probability[order][place].where(keys[place] == wanted, 0)
+
+
+def _directions(tokens: Tensor) -> Tensor:
+    tokens = _at_least_float32(tokens)
+    squares = tokens.square().sum(-1, keepdim=True)
+    # NaN is not short: it stays, and makes its pairs NaN.
+    return (tokens * squares.clamp(min=_LEAST_SQUARE).rsqrt()).masked_fill(squares < _LEAST_SQUARE, 0)
 
 
 def _at_least_float32(tokens: Tensor) -> Tensor:

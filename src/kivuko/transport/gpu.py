@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kivuko.transport.result import TransportResult
+from kivuko.transport.result import TransportResult, check_feasible
 
 LARGEST_SIDE = 128  # tokens; with more, a kernel matrix and its cost exceed the registers of a multiprocessor
 _INFEASIBLE = tl.constexpr(-1)
@@ -186,6 +186,7 @@ def scale_on_gpu(
     block, warps = tile(n, m)
     settings = (n, m, epsilon, 1 / rho, tolerance, max_iterations)
     _cost_kernel[(batch,)](cost, a, b, *settings, plan, f, g, value, iterations, error, **block, num_warps=warps)
+    check_feasible(iterations >= 0)
     return TransportResult(plan, value, f, g, iterations.long(), error, error <= tolerance)
 
 

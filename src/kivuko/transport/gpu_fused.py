@@ -47,8 +47,8 @@ def _cosines(
         products = tl.dot(source, tl.trans(target), products, input_precision=PRECISION)
         source_squares += tl.sum(source.to(tl.float32) * source.to(tl.float32), 1)
         target_squares += tl.sum(target.to(tl.float32) * target.to(tl.float32), 1)
-    source_scale = 1.0 / tl.maximum(tl.sqrt(source_squares), 1e-12)
-    target_scale = 1.0 / tl.maximum(tl.sqrt(target_squares), 1e-12)
+    source_scale = tl.where(source_squares < 1e-24, 0.0, tl.rsqrt(tl.maximum(source_squares, 1e-24)))
+    target_scale = tl.where(target_squares < 1e-24, 0.0, tl.rsqrt(tl.maximum(target_squares, 1e-24)))
     return products * source_scale[:, None] * target_scale[None, :], source_scale, target_scale
 
 

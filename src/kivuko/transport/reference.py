@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kivuko.transport.result import TransportResult, are_feasible
+from kivuko.transport.result import TransportResult, are_feasible, check_feasible
 
 _PATIENCE = 40  # iterations without progress before omega is lowered
 
@@ -22,7 +22,7 @@ def scale_in_torch(
     inside = (a[:, :, None] > 0) & (b[:, None, :] > 0)
     if not inside.numel():
         return _nothing(cost, a, b)
-    feasible = are_feasible(a, b, must_agree=softness == 0)
+    check_feasible(are_feasible(a, b, must_agree=softness == 0))
     a, b = a.where(inside.any(2), 0), b.where(inside.any(1), 0)
     log_a, log_b = a.log(), b.log()
     first_f, first_g = _transform(cost, inside)
@@ -41,7 +41,7 @@ def scale_in_torch(
     for iteration in range(1, max_iterations + 1):
         fresh = -(log_b[:, None, :] + g[:, None, :] - scaled).logsumexp(2).where(a > 0, 0)
         error = row_errors(f, fresh, a) + column_error
-        is_open = feasible & inside.any((1, 2)) & (error > tolerance)
+        is_open = inside.any((1, 2)) & (error > tolerance)
         if not is_open.any():
             break
         iterations += is_open
@@ -67,7 +67,6 @@ def scale_in_torch(
         gap = ((a * f).sum(-1) - (b * g).sum(-1)) / (2 * a.sum(-1)).clamp(min=1e-30)
         f, g = (f - gap[:, None]).where(a > 0, 0), (g + gap[:, None]).where(b > 0, 0)
     value = (plan * cost.where(plan != 0, 0)).sum((1, 2))
-    iterations = iterations.where(feasible, -1)
     return TransportResult(plan, value, f, g, iterations, error, error <= tolerance)
 
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from kivuko.transport.reference import scale_in_torch
-from kivuko.transport.result import TransportResult, check_feasible, check_shapes
+from kivuko.transport.result import TransportResult, check_shapes
 from kivuko.transport.value import with_plan_as_gradient
 
 Backend = Literal["auto", "torch", "compiled", "triton"]
 
+_BACKENDS = get_args(Backend)
 _LARGEST_ON_GPU = 128  # tokens a side; `kivuko.transport.gpu` says why
 
 
@@ -37,9 +38,9 @@ def solve_scaling(
     dtype = torch.promote_types(cost.dtype, torch.float32)
     cost, a, b = cost.to(dtype), a.detach().to(dtype), b.detach().to(dtype)
     scale = _engine(_choose(backend, cost))
-    with torch.no_grad():
-        result = scale(cost, a, b, epsilon=epsilon, rho=rho, tolerance=tolerance, max_iterations=max_iterations)
-        check_feasible(result.iterations >= 0)
+    result = scale(cost.detach(), a, b, epsilon=epsilon, rho=rho, tolerance=tolerance, max_iterations=max_iterations)
+    if not cost.requires_grad:
+        return result
     return result._replace(value=with_plan_as_gradient(result.value, cost, result.plan))
 
 
@@ -64,8 +65,8 @@ def runs_triton(tensor: Tensor) -> bool:
 
 
 def _choose(backend: Backend, cost: Tensor) -> Backend:
-    if backend not in get_args(Backend):
-        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}; got {backend!r}.")
+    if backend not in _BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(_BACKENDS)}; got {backend!r}.")
     on_cpu, is_float32 = cost.device.type == "cpu", cost.dtype == torch.float32
     if backend == "auto":
         if not is_float32:
@@ -94,11 +95,8 @@ def check_problem(
 ) -> None:
     """Raise where the shape of the cost does not fit that of the marginals, or a number is not positive."""
     check_shapes(shape, a, b)
-    for name, number in (
-        ("epsilon", epsilon),
-        ("rho", rho),
-        ("tolerance", tolerance),
-        ("max_iterations", max_iterations),
-    ):
-        if not number > 0:
-            raise ValueError(f"{name} must be positive, got {number}.")
+    if epsilon > 0 and rho > 0 and tolerance > 0 and max_iterations > 0:
+        return
+    numbers = {"epsilon": epsilon, "rho": rho, "tolerance": tolerance, "max_iterations": max_iterations}
+    name, number = next((name, number) for name, number in numbers.items() if not number > 0)
+    raise ValueError(f"{name} must be positive, got {number}.")

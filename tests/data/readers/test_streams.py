@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import lzma
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from kivuko.errors import DataError
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
+    ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": zstandard.ZstdCompressor().compress,
 }

@@ -1,5 +1,6 @@
 """Readers of gettext catalogues, the texts of free software and their translations."""
 
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,9 @@ from kivuko.errors import DataError
 
 MAX_CATALOG_BYTES = 50_000_000
 
+# The letter that a menu is opened by: `_Open` in GTK, `&Open` in Qt; Chinese, Japanese and Korean append it: `(_O)`.
+_MNEMONIC = re.compile(r"\s*\([_&]\w\)|[_&](?=\w)")
+
 
 def read_po(path: Path, _options: ReaderOptions) -> Iterator[Record]:
     """Read a PO catalogue; what is obsolete, fuzzy or not translated is a record with a flaw.
@@ -23,18 +27,24 @@ def read_po(path: Path, _options: ReaderOptions) -> Iterator[Record]:
     Raises:
         DataError: If the file is no PO catalogue or longer than `MAX_CATALOG_BYTES`.
     """
-    return _read(path, polib.pofile)
+    return read_catalog(read_whole(path, limit=MAX_CATALOG_BYTES), path, is_compiled=False)
 
 
 def read_mo(path: Path, _options: ReaderOptions) -> Iterator[Record]:
     """Read a compiled (MO) catalogue, as `read_po` does."""
-    return _read(path, polib.mofile)
+    return read_catalog(read_whole(path, limit=MAX_CATALOG_BYTES), path, is_compiled=True)
 
 
-def _read(path: Path, parse: Callable[..., Iterable[Any]]) -> Iterator[Record]:
+def read_catalog(content: bytes, path: Path, *, is_compiled: bool) -> Iterator[Record]:
+    """Read the bytes of a PO or MO catalogue.
+
+    Raises:
+        DataError: If they are none.
+    """
+    parse: Callable[..., Iterable[Any]] = polib.mofile if is_compiled else polib.pofile
     # The library takes the path of an uncompressed file, and finds its encoding there.
     with tempfile.NamedTemporaryFile(suffix=".catalog") as plain:
-        plain.write(read_whole(path, limit=MAX_CATALOG_BYTES))
+        plain.write(content)
         plain.flush()
         try:
             entries = list(parse(plain.name))
@@ -49,4 +59,11 @@ def _read(path: Path, parse: Callable[..., Iterable[Any]]) -> Iterator[Record]:
         flaw = "" if translation else "not translated"
         if entry.obsolete or "fuzzy" in entry.flags:
             flaw = "obsolete" if entry.obsolete else "fuzzy"
-        yield Record(number, english, translation, flaw)
+        yield Record(number, *_without_mnemonics(english, translation), flaw)
+
+
+def _without_mnemonics(english: str, translation: str) -> tuple[str, str]:
+    """Take the mark of a menu's letter out, where both sides have just one."""
+    if all(len(_MNEMONIC.findall(side)) == 1 == side.count("_") + side.count("&") for side in (english, translation)):
+        return _MNEMONIC.sub("", english), _MNEMONIC.sub("", translation)
+    return english, translation

@@ -6,7 +6,7 @@ from pathlib import Path
 from lxml import etree
 
 from kivuko.data.readers.records import ReaderOptions, Record
-from kivuko.data.readers.streams import open_stream
+from kivuko.data.readers.streams import open_stream, read_whole
 from kivuko.errors import ConfigError, DataError
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -24,13 +24,13 @@ def read_tmx(path: Path, options: ReaderOptions) -> Iterator[Record]:
     if options.language is None:
         raise ConfigError(f"{path}: a translation memory can hold many languages: give --language.")
     seen: set[str] = set()
-    for number, unit in enumerate(_elements(path, "tu"), start=1):
+    for number, unit in enumerate(elements(path, "tu"), start=1):
         texts: dict[str, str] = {}
         for variant in unit.iterchildren("{*}tuv"):
             code = _code(variant.get(_LANGUAGE) or variant.get("lang") or "")
             segment = next(variant.iterchildren("{*}seg"), None)
             if segment is not None:
-                texts.setdefault(code, _text(segment))
+                texts.setdefault(code, text_of(segment))
         seen.update(texts)
         missing = [code for code in ("en", options.language) if code not in texts]
         flaw = f"no variant in {missing[0]}" if missing else ""
@@ -47,14 +47,29 @@ def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
         DataError: If the file is damaged, declares entities, or says that its languages are others.
     """
     number = 0
-    for element in _elements(path, "trans-unit", "segment", starts=("file", "xliff")):
+    for element in elements(path, "trans-unit", "segment", starts=("file", "xliff")):
         if etree.QName(element).localname in ("file", "xliff"):
             _check_languages(path, element, options)
             continue
         number += 1
         source, target = (next(element.iterchildren(f"{{*}}{side}"), None) for side in ("source", "target"))
         flaw = "" if target is not None else "no target"
-        yield Record(number, "" if source is None else _text(source), "" if target is None else _text(target), flaw)
+        yield Record(number, "" if source is None else text_of(source), "" if target is None else text_of(target), flaw)
+
+
+def parse_tree(path: Path, *, limit: int) -> etree._Element:
+    """Read a whole XML file and return its root.
+
+    Raises:
+        DataError: If it is damaged, longer than `limit` bytes, or declares entities.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(read_whole(path, limit=limit), parser)
+    except etree.XMLSyntaxError as error:
+        raise DataError(f"{path} is no well-formed XML: {error}.") from error
+    _refuse_entities(path, root)
+    return root
 
 
 def _check_languages(path: Path, element: etree._Element, options: ReaderOptions) -> None:
@@ -64,7 +79,7 @@ def _check_languages(path: Path, element: etree._Element, options: ReaderOptions
             raise DataError(f"{path}: its {names[0]} is {told!r}, expected {expected!r}.")
 
 
-def _elements(path: Path, *ends: str, starts: tuple[str, ...] = ()) -> Iterator[etree._Element]:
+def elements(path: Path, *ends: str, starts: tuple[str, ...] = ()) -> Iterator[etree._Element]:
     """Yield elements when they end (or start), and forget each afterwards."""
     with open_stream(path) as stream:
         try:
@@ -105,11 +120,12 @@ def _forget(element: etree._Element) -> None:
         del parent[0]
 
 
-def _text(element: etree._Element) -> str:
+def text_of(element: etree._Element) -> str:
+    """Return the text of an element and of what is in it, without codes of the document that was translated."""
     parts = [element.text or ""]
     for child in element:
         if isinstance(child.tag, str) and etree.QName(child).localname not in _CODES:
-            parts.append(_text(child))
+            parts.append(text_of(child))
         parts.append(child.tail or "")
     return "".join(parts)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kivuko.errors import ConfigError
 
-COMPRESSED = (".gz", ".xz", ".zst")
+COMPRESSED = (".gz", ".dz", ".bz2", ".xz", ".zst")
 
 
 class Record(NamedTuple):
@@ -18,12 +18,14 @@ class Record(NamedTuple):
         english: The English side as it stands there; may be empty.
         translation: The other side.
         flaw: Why this is no sentence pair, empty if it is one.
+        weight: What part of an entry of a dictionary it is: one of four translations of a word is a quarter.
     """
 
     place: int
     english: str
     translation: str
     flaw: str = ""
+    weight: float = 1.0
 
 
 class BitextFormat(StrEnum):
@@ -37,7 +39,13 @@ class BitextFormat(StrEnum):
     XLIFF = "xliff"
     PO = "po"
     MO = "mo"
+    GETTEXT = "gettext"
     JSONL = "jsonl"
+    BIBLE = "bible"
+    STARDICT = "stardict"
+    DICTD = "dictd"
+    TEI = "tei"
+    HUB = "hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,46 @@ class ReaderOptions:
     translation: str | None = None
 
 
+def spelled_format(argument: Path) -> tuple[BitextFormat | None, Path]:
+    """Tell the format from a path that has it before a colon; a file of that name comes first.
+
+    Example:
+        >>> spelled_format(Path("hub:opus100/en-sw"))
+        (<BitextFormat.HUB: 'hub'>, PosixPath('opus100/en-sw'))
+        >>> spelled_format(Path("news/en-sw.tsv"))
+        (None, PosixPath('news/en-sw.tsv'))
+    """
+    name, colon, rest = str(argument).partition(":")
+    if colon and rest and name in set(BitextFormat) and not argument.exists():
+        return BitextFormat(name), Path(rest)
+    return None, argument
+
+
+def two_paths(path: Path) -> tuple[Path, Path]:
+    """Return what a comma parts: the path of the English and that of the translations.
+
+    Raises:
+        ConfigError: If there is not just one comma that parts what exists.
+    """
+    parts = str(path).split(",")
+    for place in range(1, len(parts)):
+        english, translation = (Path(",".join(part)) for part in (parts[:place], parts[place:]))
+        if len(parts) == 2 or (english.exists() and translation.exists()):
+            return english, translation
+    raise ConfigError(f"{path}: expected two paths with a comma between, English first, as in `bible:en.usfm,sw.usx`.")
+
+
+def named_format(path: Path) -> BitextFormat | None:
+    """Return the format that the name of a file says, if it does.
+
+    Example:
+        >>> named_format(Path("memory.TMX.xz"))
+        <BitextFormat.TMX: 'tmx'>
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSED]
+    return _NAMED.get(suffixes[-1]) if suffixes else None
+
+
 def bitext_format(path: Path, options: ReaderOptions) -> BitextFormat:
     """Return the format that was asked for, or else the one that the file's name says.
 
@@ -65,21 +113,31 @@ def bitext_format(path: Path, options: ReaderOptions) -> BitextFormat:
         ConfigError: If the name says none.
 
     Example:
-        >>> bitext_format(Path("memory.TMX.xz"), ReaderOptions())
-        <BitextFormat.TMX: 'tmx'>
+        >>> bitext_format(Path("sw.po"), ReaderOptions())
+        <BitextFormat.PO: 'po'>
     """
-    if options.format is not None:
-        return options.format
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSED]
-    last = suffixes[-1] if suffixes else ""
-    named = {f".{each}": each for each in BitextFormat} | {
-        ".txt": BitextFormat.TSV,
-        ".xlf": BitextFormat.XLIFF,
-        ".sdlxliff": BitextFormat.XLIFF,
-        ".pot": BitextFormat.PO,
-        ".gmo": BitextFormat.MO,
-        ".ndjson": BitextFormat.JSONL,
-    }
-    if last in named and named[last] not in (BitextFormat.MOSES, BitextFormat.TATOEBA):
-        return named[last]
-    raise ConfigError(f"{path}: the name says no format. Give --format, one of {', '.join(BitextFormat)}.")
+    named = options.format or named_format(path)
+    if named is None:
+        raise ConfigError(f"{path}: the name says no format. Give --format, one of {', '.join(BitextFormat)}.")
+    return named
+
+
+_NAMED = {
+    ".tsv": BitextFormat.TSV,
+    ".txt": BitextFormat.TSV,
+    ".csv": BitextFormat.CSV,
+    ".tmx": BitextFormat.TMX,
+    ".xliff": BitextFormat.XLIFF,
+    ".xlf": BitextFormat.XLIFF,
+    ".sdlxliff": BitextFormat.XLIFF,
+    ".po": BitextFormat.PO,
+    ".pot": BitextFormat.PO,
+    ".mo": BitextFormat.MO,
+    ".gmo": BitextFormat.MO,
+    ".deb": BitextFormat.GETTEXT,
+    ".jsonl": BitextFormat.JSONL,
+    ".ndjson": BitextFormat.JSONL,
+    ".ifo": BitextFormat.STARDICT,
+    ".index": BitextFormat.DICTD,
+    ".tei": BitextFormat.TEI,
+}

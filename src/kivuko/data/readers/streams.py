@@ -1,5 +1,6 @@
 """Bytes and lines of files that may be compressed, damaged or hostile, in bounded memory."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -11,7 +12,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import zstandard
 
-from kivuko.data.bitext import MAX_LINE_CHARACTERS
+from kivuko.data.pairs import MAX_LINE_CHARACTERS
 from kivuko.errors import DataError
 
 MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
@@ -38,7 +39,7 @@ class Line(NamedTuple):
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes, decompressed if its name ends in `.gz`, `.xz` or `.zst`.
+    """Open a file for reading bytes, decompressed if its name ends in `.gz`, `.dz`, `.bz2`, `.xz` or `.zst`.
 
     Raises:
         DataError: If there is no such file; while reading, if it is truncated, damaged, or an archive bomb: more than
@@ -46,21 +47,45 @@ def open_stream(path: Path) -> Iterator[BinaryIO]:
     """
     if not path.is_file():
         raise DataError(f"Bitext {path}: expected a file, found {'a folder' if path.is_dir() else 'no such file'}.")
+    with reporting_damage(path), path.open("rb") as file, decompressed(file, path.suffix, path) as stream:
+        yield stream
+
+
+@contextmanager
+def decompressed(file: BinaryIO, suffix: str, path: Path) -> Iterator[BinaryIO]:
+    """Read what is compressed as `suffix` says, if it says so, and stop an archive bomb.
+
+    Args:
+        file: The bytes.
+        suffix: `.gz`, `.dz`, `.bz2`, `.xz` or `.zst`; any other leaves them as they are.
+        path: The file that they are of, whose size is the measure.
+    """
+    stream: io.BufferedIOBase
+    match suffix.lower():
+        case ".gz" | ".dz":
+            stream = gzip.GzipFile(fileobj=file)
+        case ".bz2":
+            stream = cast("io.BufferedIOBase", bz2.BZ2File(file))  # closes nothing that is open
+        case ".xz":
+            stream = lzma.LZMAFile(file)  # noqa: SIM115  # likewise
+        case ".zst":
+            stream = io.BufferedReader(_Zstandard(file))
+        case _:
+            yield file
+            return
+    with io.BufferedReader(_Bounded(stream, path)) as bounded:
+        yield cast("BinaryIO", bounded)
+
+
+@contextmanager
+def reporting_damage(path: Path) -> Iterator[None]:
+    """Turn what reading and decompressing raise into one clear error.
+
+    Raises:
+        DataError: If the file cannot be read, or is not whole.
+    """
     try:
-        with path.open("rb") as file:
-            stream: io.BufferedIOBase
-            match path.suffix.lower():
-                case ".gz":
-                    stream = gzip.GzipFile(fileobj=file)
-                case ".xz":
-                    stream = lzma.LZMAFile(file)  # noqa: SIM115  # closes nothing that is open
-                case ".zst":
-                    stream = io.BufferedReader(_Zstandard(file))
-                case _:
-                    yield file
-                    return
-            with io.BufferedReader(_Bounded(stream, path)) as bounded:
-                yield cast("BinaryIO", bounded)
+        yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
         raise DataError(f"{path} cannot be read: {error}. Is it whole?") from error
 

@@ -1,4 +1,4 @@
-"""Readers of rows and lines: TSV, CSV, Tatoeba's pair export, JSON lines, and pairs of files."""
+"""Readers of rows and lines: TSV, CSV, JSON lines, and pairs of files."""
 
 import csv
 import itertools
@@ -18,12 +18,6 @@ def read_tsv(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read columns with tabs between: two of them, English first, unless `options` names others."""
     rows = ((line.number, line.text.split("\t"), line.flaw) for line in read_lines(path) if line.text.strip())
     return _read_rows(path, rows, options)
-
-
-def read_tatoeba_pairs(path: Path, options: ReaderOptions) -> Iterator[Record]:
-    """Read Tatoeba's "sentence pairs" export: number, sentence, number, translation, with tabs between."""
-    english, translation = options.english or "2", options.translation or "4"
-    return read_tsv(path, ReaderOptions(english=english, translation=translation))
 
 
 def read_csv(path: Path, options: ReaderOptions) -> Iterator[Record]:

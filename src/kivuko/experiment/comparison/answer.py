@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from kivuko.errors import DataError
+from kivuko.evaluation.bootstrap import bootstrap_intervals
 from kivuko.evaluation.equivalence import Comparison, compare_systems
 from kivuko.evaluation.language_gap import CeilingShare, ResourceGap, ceiling_shares, resource_gap
 from kivuko.evaluation.scores import Score, score_matrices
-from kivuko.evaluation.significance import Interval, bootstrap_interval
+from kivuko.evaluation.significance import Interval
 from kivuko.evaluation.variance import Effect, MixedModel, mixed_model, query_anova, seed_anova
 from kivuko.experiment.comparison.cells import Cell
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
@@ -67,13 +68,14 @@ class TaskAnswer(NamedTuple):
 
 
 class CurvePoint(NamedTuple):
-    """A system after some sentence pairs, mean over its seeds."""
+    """A system after some sentence pairs: the mean over queries and seeds, and its bootstrap interval over queries."""
 
     system: str
     language: str
     measure: str
     pairs: int
     mean: float
+    interval: Interval
 
 
 class Cost(NamedTuple):
@@ -144,7 +146,7 @@ def answer(
         [name for name in names if name in present],
         _means(scores, config.confidence),
         [_task(config, scores, name, f"{name} {task.measures.split()[0]}") for name, task in tasks.items()],
-        _curve(curve) if len(config.pairs) > 1 else [],
+        _curve(curve, config.confidence) if len(config.pairs) > 1 else [],
         _costs(config, records),
         _trials(config, chosen, validation),
     )
@@ -152,8 +154,10 @@ def answer(
 
 def _means(scores: Sequence[Score], confidence: float) -> list[Mean]:
     found = []
-    for measure in dict.fromkeys(score.measure for score in scores):
-        for (system, language), matrix in score_matrices(scores, measure).items():
+    for measure, rows in _by_measure(scores).items():
+        matrices = score_matrices(rows, measure)
+        intervals = bootstrap_intervals([m.seed_means for m in matrices.values()], confidence=confidence)
+        for ((system, language), matrix), interval in zip(matrices.items(), intervals, strict=True):
             by_seed = matrix.values.mean(axis=0)
             found.append(
                 Mean(
@@ -161,13 +165,20 @@ def _means(scores: Sequence[Score], confidence: float) -> list[Mean]:
                     language,
                     measure,
                     float(by_seed.mean()),
-                    bootstrap_interval(matrix.seed_means, confidence=confidence),
+                    interval,
                     float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
                     len(matrix.query_ids),
                     len(matrix.seeds),
                 )
             )
     return found
+
+
+def _by_measure(scores: Iterable[Score]) -> dict[str, list[Score]]:
+    rows: dict[str, list[Score]] = {}
+    for score in scores:
+        rows.setdefault(score.measure, []).append(score)
+    return rows
 
 
 def _task(config: CompareConfig, scores: Sequence[Score], task: str, measure: str) -> TaskAnswer:
@@ -214,12 +225,9 @@ def _shares(
     config: CompareConfig, rows: Sequence[Score], measure: str, why: list[str]
 ) -> dict[str, Sequence[CeilingShare]]:
     ceiling = str(Baseline.TRANSLATED)
-    shares: dict[str, Sequence[CeilingShare]] = {}
-    for name in dict.fromkeys(row.system for row in rows if row.system != ceiling):
-        work = partial(ceiling_shares, rows, measure, system=name, ceiling=ceiling, confidence=config.confidence)
-        if found := _or_why(why, work):
-            shares[name] = found
-    return shares
+    systems = [name for name in dict.fromkeys(row.system for row in rows) if name != ceiling]
+    work = partial(ceiling_shares, rows, measure, systems=systems, ceiling=ceiling, confidence=config.confidence)
+    return dict(_or_why(why, work) or {})
 
 
 def _gaps(
@@ -244,11 +252,16 @@ def _or_why(why: list[str], work: Callable[[], Found]) -> Found | None:
         return None
 
 
-def _curve(points: Iterable[tuple[int, Score]]) -> list[CurvePoint]:
-    values: dict[tuple[str, str, str, int], list[float]] = {}
+def _curve(points: Iterable[tuple[int, Score]], confidence: float) -> list[CurvePoint]:
+    by_size: dict[int, list[Score]] = {}
     for pairs, score in points:
-        values.setdefault((score.system, score.language, score.measure, pairs), []).append(score.value)
-    return [CurvePoint(*key, sum(found) / len(found)) for key, found in sorted(values.items())]
+        by_size.setdefault(pairs, []).append(score)
+    found = [
+        CurvePoint(mean.system, mean.language, mean.measure, pairs, mean.mean, mean.interval)
+        for pairs, scores in by_size.items()
+        for mean in _means(scores, confidence)
+    ]
+    return sorted(found, key=lambda point: point[:4])
 
 
 def _costs(config: CompareConfig, records: Mapping[Cell, Mapping[str, Any]]) -> list[Cost]:

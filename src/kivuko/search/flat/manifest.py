@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kivuko.errors import DataError
 from kivuko.search.manifest import FileRecord
+from kivuko.search.origin import Origin
 
 FORMAT: Final = "kivuko-flat"
 FORMAT_VERSION = 1
@@ -46,29 +46,19 @@ class SegmentRecord(BaseModel):
         return f"{self.number:08d}"
 
 
-class FlatManifest(BaseModel):
-    """The state of a store.
+class FlatManifest(Origin):
+    """The state of a store, beside where its embeddings come from.
 
     Attributes:
         format: Always `kivuko-flat`.
         format_version: The version of the format; a higher one than `FORMAT_VERSION` is not read.
-        kivuko_version: The version of kivuko that made the store.
-        model_name: The encoder of the passages, as it was named.
-        model_digest: A digest of the encoder's files, if it was given.
-        language: The passages' language, if it was given.
-        dim: Length of a token embedding.
+        dim: Length of a token embedding, at least 2.
         next_segment: The number of the next segment; numbers are not used again.
         segments: The segments, oldest first.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
     format: Literal["kivuko-flat"] = FORMAT
     format_version: int = FORMAT_VERSION
-    kivuko_version: str = Field(default_factory=lambda: version("kivuko"))
-    model_name: str
-    model_digest: str | None = None
-    language: str | None = None
     dim: int = Field(ge=SMALLEST_DIM)
     next_segment: int = Field(default=1, ge=1)
     segments: tuple[SegmentRecord, ...] = ()

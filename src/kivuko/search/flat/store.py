@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from kivuko.errors import ConfigError, DataError, ModelError
+from kivuko.errors import ConfigError, DataError
 from kivuko.search.flat.manifest import (
     MANIFEST,
     SMALLEST_DIM,
@@ -30,6 +30,7 @@ from kivuko.search.store import Entry, FieldValue, Match, Passage
 
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
+WASTE = 0.2  # the share of deleted passages that `tidy` leaves
 ATTEMPTS = 10  # to open a state before a writer has replaced it
 
 
@@ -65,6 +66,11 @@ class FlatStore:
     def __init__(self, directory: str | Path, *, verify: bool = False) -> None:
         self.directory = Path(directory)
         self._state = _open(self.directory, (), verify=verify)
+
+    @property
+    def location(self) -> str:
+        """Its directory."""
+        return str(self.directory)
 
     @property
     def dim(self) -> int:
@@ -195,6 +201,19 @@ class FlatStore:
 
         self._write(kept, lambda state: range(len(state.live)))
 
+    def tidy(self) -> None:
+        """Compact, if more than a fifth of what is stored was deleted or replaced.
+
+        Raises:
+            ConfigError: If another process is writing.
+        """
+        state = self._state
+        if len(state.live) - len(state.positions) > WASTE * len(state.live):
+            self.compact()
+
+    def close(self) -> None:
+        """Do nothing: an open store holds no lock, and its maps end with the last use of them."""
+
     def _write(
         self,
         entries: Callable[[_State], Iterator[tuple[Passage, Quantized]]],
@@ -226,7 +245,13 @@ class FlatStore:
 
 
 def create_store(
-    directory: str | Path, *, dim: int, model_name: str, model_digest: str | None = None, language: str | None = None
+    directory: str | Path,
+    *,
+    dim: int,
+    model_name: str,
+    model_digest: str | None = None,
+    teacher_digests: Sequence[str] = (),
+    language: str | None = None,
 ) -> FlatStore:
     """Make an empty flat store.
 
@@ -235,6 +260,7 @@ def create_store(
         dim: Length of a token embedding, at least 2.
         model_name: The encoder's hub id or directory, for the manifest.
         model_digest: A digest of the encoder's files, for the manifest.
+        teacher_digests: For a student, those of its teachers, for the manifest.
         language: ISO 639 code of the passages' language, for the manifest.
 
     Raises:
@@ -251,7 +277,13 @@ def create_store(
         directory.is_dir() and {path.name for path in directory.iterdir()} <= {LOCK, f"{MANIFEST}.partial"}
     ):
         raise DataError(f"{directory} exists and is not a flat store: choose another directory.")
-    manifest = FlatManifest(model_name=model_name, model_digest=model_digest, language=language, dim=dim)
+    manifest = FlatManifest(
+        model_name=model_name,
+        model_digest=model_digest,
+        teacher_digests=tuple(teacher_digests),
+        language=language,
+        dim=dim,
+    )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _writing(directory):
@@ -264,7 +296,13 @@ def create_store(
 
 
 def open_or_create(
-    directory: str | Path, *, dim: int, model_name: str, model_digest: str | None, language: str | None = None
+    directory: str | Path,
+    *,
+    dim: int,
+    model_name: str,
+    model_digest: str | None,
+    teacher_digests: Sequence[str] = (),
+    language: str | None = None,
 ) -> FlatStore:
     """Open the flat store of this model, or make it where nothing is: so that an ingestion can begin or go on.
 
@@ -273,13 +311,16 @@ def open_or_create(
         ModelError: If the store there is not, or cannot be known to be, of this model.
     """
     if not is_flat_store(Path(directory)):
-        return create_store(directory, dim=dim, model_name=model_name, model_digest=model_digest, language=language)
-    store = FlatStore(directory)
-    if model_digest is None or store.manifest.model_digest != model_digest or store.dim != dim:
-        raise ModelError(
-            f"The store {directory} holds embeddings by {store.manifest.model_name}, and {model_name} is not known to "
-            "be the same model: use that one, or choose another directory."
+        return create_store(
+            directory,
+            dim=dim,
+            model_name=model_name,
+            model_digest=model_digest,
+            teacher_digests=teacher_digests,
+            language=language,
         )
+    store = FlatStore(directory)
+    store.manifest.refuse_other_model(store.location, model_name, model_digest, dim)
     return store
 
 

@@ -1,0 +1,38 @@
+"""`kivuko bitext fertility`: how finely a model's tokenizer cuts the translations of parallel text."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fertility(
+    bitext: Annotated[list[Path], typer.Option(help="File of parallel text; may be given again.")],
+    model: Annotated[str, typer.Option(help="Directory or hub id of the model whose tokenizer is asked.")],
+    target: Annotated[
+        str | None, typer.Option(help="ISO 639 code of the translations, for moses, tmx and xliff.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a file.")] = False,
+) -> None:
+    """Say how many pieces a word has, and how many words are unknown; warn of a language that is split into crumbs.
+
+    Example: `kivuko bitext fertility --bitext en-sw.tsv --model swahili`
+    """
+    from kivuko.cli.console import prepare, say
+    from kivuko.data.readers import BitextFile, ReaderOptions
+    from kivuko.models.encoder import load_encoder
+    from kivuko.models.fertility import fertility as count
+
+    prepare(None)
+    tokenizer = load_encoder(model).tokenizer
+    for path in bitext:
+        found = count(
+            tokenizer, (pair.translation for pair in BitextFile(path, ReaderOptions(language=target)).pairs())
+        )
+        if as_json:
+            typer.echo(json.dumps({"bitext": str(path), "model": model} | found.record(), ensure_ascii=False))
+        else:
+            typer.echo(f"{path}: {found.summary()}")
+        if found.warning:
+            say(f"warning: {path}: {found.warning}")

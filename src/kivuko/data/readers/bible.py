@@ -1,0 +1,66 @@
+"""Reader of two Bibles, verse by verse."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kivuko.data.readers.records import ReaderOptions, Record, two_paths
+from kivuko.data.readers.scripture import Verses, read_bible
+
+_Chapter = tuple[list[Verses], list[Verses]]
+
+
+def read_bibles(path: Path, _options: ReaderOptions) -> Iterator[Record]:
+    """Read two Bibles and pair what has the same book, chapter and verse.
+
+    Verses that either side translates as one are taken together on both. What stands on one side only is a flaw. A
+    chapter that has another last verse on the other side is numbered in another way, so that equal numbers need not be
+    the same text: none of it is paired.
+
+    Args:
+        path: The English file or folder and the other one, with a comma between.
+
+    Raises:
+        ConfigError: If `path` does not name two.
+        DataError: As `read_bible` does.
+    """
+    chapters: dict[tuple[str, int], _Chapter] = {}
+    for side, file in enumerate(two_paths(path)):
+        for verses in read_bible(file):
+            chapters.setdefault((verses.book, verses.chapter), ([], []))[side].append(verses)
+    number = 0
+    for sides in chapters.values():
+        lasts = [max((verses.last for verses in side), default=0) for side in sides]
+        other = "chapter is numbered otherwise" if all(lasts) and lasts[0] != lasts[1] else ""
+        for group in _groups(sides):
+            number += 1
+            yield Record(number, _text(group[0]), _text(group[1]), _flaw(group) or other)
+
+
+def _groups(sides: _Chapter) -> Iterator[_Chapter]:
+    """Yield the verses of a chapter in the smallest groups that no range of either side crosses."""
+    order = sorted((verses.first, side, place) for side in (0, 1) for place, verses in enumerate(sides[side]))
+    group: _Chapter = ([], [])
+    end = -1
+    for first, side, place in order:
+        if first > end >= 0:
+            yield group
+            group = ([], [])
+        verses = sides[side][place]
+        group[side].append(verses)
+        end = max(end, verses.last)
+    if end >= 0:
+        yield group
+
+
+def _flaw(group: _Chapter) -> str:
+    covered = [{number for verses in side for number in range(verses.first, verses.last + 1)} for side in group]
+    if covered[0] == covered[1]:
+        is_damaged = any("\ufffd" in verses.text for side in group for verses in side)
+        return "not valid UTF-8" if is_damaged else ""
+    if covered[0] and covered[1]:
+        return "verses that only one side takes together"
+    return "verse only in the English" if covered[0] else "verse only in the translation"
+
+
+def _text(verses: Sequence[Verses]) -> str:
+    return " ".join(" ".join(each.text for each in verses).split())

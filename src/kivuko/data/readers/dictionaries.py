@@ -1,0 +1,191 @@
+"""Readers of bilingual dictionaries: StarDict, dictd and FreeDict's TEI, as word pairs with weights."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lxml import etree
+
+from kivuko.data.readers.definitions import plain_text, translations_in
+from kivuko.data.readers.markup import elements, text_of
+from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
+from kivuko.data.readers.streams import read_lines, read_whole
+from kivuko.errors import ConfigError, DataError
+
+MAX_DICTIONARY_BYTES = 200_000_000
+MAX_WORDS = 5
+_DIGITS = {
+    digit: value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+}
+_ENGLISH = ("en", "eng")
+
+
+class _Entry(NamedTuple):
+    headword: str
+    translations: Sequence[str]
+    flaw: str = ""
+
+
+def read_stardict(path: Path, options: ReaderOptions) -> Iterator[Record]:
+    """Read the dictionary of an `.ifo` file with the `.idx` and `.dict` beside it.
+
+    The records of an entry share its weight. A translation of more than `MAX_WORDS` words explains, and is a flaw.
+
+    Args:
+        path: The `.ifo` file.
+        options: `english="2"`, `translation="1"` say that the headwords are not the English; else the name does
+            (`swh-eng`), or they are.
+
+    Raises:
+        DataError: If a file is missing, damaged, or not of the length that the `.ifo` says.
+    """
+    told = dict(line.text.partition("=")[::2] for line in read_lines(path))
+    index = read_whole(_beside(path, ".idx"), limit=MAX_DICTIONARY_BYTES)
+    if told.get("idxfilesize") != str(len(index)):
+        raise DataError(
+            f"{path} says that its .idx is {told.get('idxfilesize')} bytes long, but it has {len(index)}. Is it whole?"
+        )
+    content = read_whole(_beside(path, ".dict"), limit=MAX_DICTIONARY_BYTES)
+    width = 8 if told.get("idxoffsetbits") == "64" else 4
+    return _records(_stardict_entries(index, content, width, told.get("sametypesequence", "")), path, options)
+
+
+def read_dictd(path: Path, options: ReaderOptions) -> Iterator[Record]:
+    """Read the dictionary of an `.index` file with the `.dict` or `.dict.dz` beside it, as `read_stardict` does."""
+    content = read_whole(_beside(path, ".dict"), limit=MAX_DICTIONARY_BYTES)
+    return _records(_dictd_entries(path, content), path, options)
+
+
+def read_tei(path: Path, options: ReaderOptions) -> Iterator[Record]:
+    """Read FreeDict's TEI: the first spelling and the translations of each entry, as `read_stardict` does."""
+    return _records(map(_tei_entry, elements(path, "entry")), path, options)
+
+
+def _records(entries: Iterable[_Entry], path: Path, options: ReaderOptions) -> Iterator[Record]:
+    is_english = _headwords_are_english(path, options)
+    found = False
+    for number, (headword, translations, flaw) in enumerate(entries, start=1):
+        found = True
+        if flaw or not translations:
+            yield Record(number, headword, "", flaw or "no translation")
+        for translation in translations:
+            sides = (headword, translation) if is_english else (translation, headword)
+            is_long = max(len(side.split()) for side in sides) > MAX_WORDS
+            yield Record(number, *sides, "explanation, no word" if is_long else "", 1 / len(translations))
+    if not found:
+        raise DataError(f"{path} is a dictionary without an entry.")
+
+
+def _headwords_are_english(path: Path, options: ReaderOptions) -> bool:
+    told = (options.english, options.translation)
+    if told != (None, None):
+        if told not in (("1", "2"), ("2", "1")):
+            raise ConfigError(
+                f"{path}: in a dictionary column 1 is the headwords and 2 their translations; give --english 2 "
+                f"--translation 1, or the other way round, not {told[0]} and {told[1]}."
+            )
+        return told[0] == "1"
+    languages = re.search(r"(?<![a-z])([a-z]{2,3})-([a-z]{2,3})(?![a-z])", path.name.lower())
+    return languages is None or languages[1] in _ENGLISH or languages[2] not in _ENGLISH
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    candidates = [path.with_suffix(suffix + compressed) for compressed in ("", *COMPRESSED)]
+    there = [candidate for candidate in candidates if candidate.is_file()]
+    if not there:
+        raise DataError(f"{candidates[0]}: expected this beside {path.name}, plain or compressed; there is none.")
+    return there[0]
+
+
+def _stardict_entries(index: bytes, content: bytes, width: int, types: str) -> Iterator[_Entry]:
+    place = 0
+    while place < len(index):
+        end = index.find(b"\0", place)
+        numbers = index[end + 1 : end + 1 + width + 4]
+        if end < 0 or len(numbers) < width + 4:
+            raise DataError("The .idx file of the dictionary ends within an entry. Is it whole?")
+        headword = index[place:end].decode(errors="replace")
+        start, size = int.from_bytes(numbers[:width], "big"), int.from_bytes(numbers[width:], "big")
+        place = end + 1 + width + 4
+        texts = [
+            text if kind == "m" else plain_text(text)
+            for kind, text in _fields(content[start : start + size], types)
+            if kind in "mlghxw"
+        ]
+        yield _entry(headword, "\n".join(texts), is_there=start + size <= len(content))
+
+
+def _fields(data: bytes, types: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the text of each field of a StarDict entry; binary fields are passed over."""
+    place, kinds, number = 0, types, 0
+    while place < len(data) and (not kinds or number < len(kinds)):
+        if kinds:
+            kind, is_last = kinds[number], number == len(kinds) - 1
+            number += 1
+        else:
+            kind, is_last = chr(data[place]), False
+            place += 1
+        if kind.isupper():
+            size = len(data) - place if is_last else int.from_bytes(data[place : place + 4], "big")
+            place += size if is_last else 4 + size
+            continue
+        end = len(data) if is_last else data.find(b"\0", place)
+        end = len(data) if end < 0 else end
+        yield kind, data[place:end].decode(errors="replace")
+        place = end + 1
+
+
+def _dictd_entries(path: Path, content: bytes) -> Iterator[_Entry]:
+    for line in read_lines(path):
+        columns = line.text.split("\t")
+        if line.text.startswith(("00database", "00-database")):
+            continue
+        if len(columns) < 3 or not all(digit in _DIGITS for column in columns[1:3] for digit in column):
+            yield _Entry(line.text, (), line.flaw or "no index entry")
+            continue
+        start, size = map(_number, columns[1:3])
+        text = content[start : start + size].decode(errors="replace")
+        # A fourth column has the headword as it is spelt; the first is folded for the search.
+        yield _entry(columns[3] if len(columns) > 3 else columns[0], text, is_there=start + size <= len(content))
+
+
+def _number(digits: str) -> int:
+    """Read a number of dictd's index, whose digits are those of base64.
+
+    Example:
+        >>> _number("BA")
+        64
+    """
+    value = 0
+    for digit in digits:
+        value = value * 64 + _DIGITS[digit]
+    return value
+
+
+def _entry(headword: str, text: str, *, is_there: bool) -> _Entry:
+    if not is_there:
+        return _Entry(headword, (), "entry outside the dictionary")
+    if "\ufffd" in headword + text:
+        return _Entry(headword, (), "not valid UTF-8")
+    return _Entry(headword, translations_in(text, headword))
+
+
+def _tei_entry(entry: etree._Element) -> _Entry:
+    spellings = entry.iterfind("{*}form/{*}orth")
+    headword = " ".join(text_of(next(spellings, etree.Element("none"))).split())
+    found = [
+        " ".join(text_of(element).split())
+        for element in entry.iter("{*}quote", "{*}tr")
+        if not any(_is_example(parent) for parent in element.iterancestors("{*}cit"))
+        and (etree.QName(element).localname == "tr" or _is_translation(element.getparent()))
+    ]
+    return _Entry(headword, tuple(dict.fromkeys(text for text in found if text)), "" if headword else "no headword")
+
+
+def _is_translation(parent: etree._Element | None) -> bool:
+    return parent is not None and parent.get("type", "").lower() in ("trans", "translation")
+
+
+def _is_example(parent: etree._Element) -> bool:
+    return parent.get("type", "").lower() in ("example", "dicteg")

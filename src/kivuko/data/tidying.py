@@ -1,0 +1,79 @@
+"""What is taken out of a sentence, or written in one way, before it is judged."""
+
+import html
+import unicodedata
+from collections import Counter
+
+import regex
+
+# Joiners spell words in Persian and in Indic scripts; everything else that is invisible goes.
+_INVISIBLE = regex.compile(r"\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Co}|\p{Cs}|\ufffe|\uffff")
+# Behind these scripts, behind digits, spaces and punctuation, no joiner spells anything.
+_IDLE_JOINER = regex.compile(
+    r"(?:(?<=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Ethiopic}\p{Han}\p{Kana}\p{Hira}"
+    r"\p{Hangul}\p{N}\p{P}\s])|^)[\u200c\u200d]+"
+)
+_BREAK = regex.compile(r"<(?:br|p|div|li|tr|td|h\d)\b[^<>]*>", regex.IGNORECASE)
+_TAG = regex.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
+# Arabic letters in the shapes that they take in a word, as old fonts encoded them, and the stroke that lengthens one.
+_ARABIC_SHAPES = regex.compile(r"[\ufb50-\ufdff\ufe70-\ufefc]+|\u0640+")
+# Letters that Unicode 5.1 gave a code of their own, and how they were spelt before: a consonant, a virama, a joiner.
+_ATOMIC = {
+    **{f"{letter}\u0d4d\u200d": chillu for letter, chillu in zip("ണനരലളക", "ൺൻർൽൾൿ", strict=True)},
+    "\u09a4\u09cd\u200d": "\u09ce",
+}
+_SPELT = regex.compile("|".join(_ATOMIC))
+_PLACEHOLDER = regex.compile(
+    r"%(?:\(\w+\)|\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{1,2}|h{1,2}|z)?[sdiufFxXeEgGcr@](?!\p{L})|\$?\{[\w.:-]*\}"
+)
+_POSITION = regex.compile(r"%\d+\$")
+
+
+def tidy(text: str, steps: Counter[str] | None = None) -> str:
+    r"""Resolve character references, drop tags and invisible characters, compose letters, fold white space.
+
+    Letters are composed by NFC, which changes none into another, unlike NFKC. Joiners stay where they spell words.
+    Arabic letters in the shapes of old fonts become letters, Malayalam chillus and the Bengali khanda ta have one code.
+
+    Args:
+        text: A side of a pair.
+        steps: Where to count which steps changed anything.
+
+    Example:
+        >>> tidy("Fish &amp; <b>chips</b><br/>cafe\u0301\u200b")
+        'Fish & chips café'
+        >>> tidy("\ufee3\ufeae\ufea3\ufe92\ufe8e") == "\u0645\u0631\u062d\u0628\u0627"
+        True
+    """
+    if "&" in text:
+        text = _step("character references", text, html.unescape(text), steps)
+    if "<" in text:
+        text = _step("tags", text, _TAG.sub("", _BREAK.sub(" ", text)), steps)
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    text = " ".join(text.split())
+    text = _step("invisible characters", text, _IDLE_JOINER.sub("", _INVISIBLE.sub("", text)), steps)
+    letters = _ARABIC_SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]).replace("\u0640", ""), text)
+    letters = _SPELT.sub(lambda found: _ATOMIC[found[0]], letters)
+    return " ".join(_step("letters", text, unicodedata.normalize("NFC", letters), steps).split())
+
+
+def placeholders(text: str) -> list[str]:
+    """Return the places of a text that a program fills in, sorted; which argument goes where makes no difference.
+
+    Example:
+        >>> placeholders("%2$s of {total} in %1$d"), placeholders("5% off")
+        (['%d', '%s', '{total}'], [])
+    """
+    return sorted(_POSITION.sub("%", found) for found in _PLACEHOLDER.findall(text))
+
+
+def without_placeholders(text: str) -> str:
+    """Return a text without the places that a program fills in."""
+    return str(_PLACEHOLDER.sub("", text))
+
+
+def _step(name: str, before: str, after: str, steps: Counter[str] | None) -> str:
+    if steps is not None and before != after:
+        steps[name] += 1
+    return after

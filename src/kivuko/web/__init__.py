@@ -1,0 +1,1 @@
+"""The service: search, explanations and word alignment over HTTP, and the page that shows them."""

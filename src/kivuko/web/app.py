@@ -1,0 +1,184 @@
+"""The app: paths, what they take and what they answer."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from kivuko.web.guard import Guard
+from kivuko.web.log import log
+from kivuko.web.metrics import CONTENT_TYPE, Metrics
+from kivuko.web.problems import Problem, http_problem, validation_problem
+from kivuko.web.schemas import (
+    AlignAnswer,
+    AlignRequest,
+    BatchAnswer,
+    BatchRequest,
+    CollectionsAnswer,
+    ErrorAnswer,
+    ExplainAnswer,
+    ExplainRequest,
+    HealthAnswer,
+    SearchAnswer,
+    SearchRequest,
+)
+from kivuko.web.service import Service, shown_name
+from kivuko.web.settings import ServeSettings
+from kivuko.web.work import WorkQueue
+
+STATIC = Path(__file__).parent / "static"
+
+_ABOUT = """
+Ask in one language, find in another, and see which words matched. Every error has the same shape. A service that was
+started with an API key wants it in `Authorization: Bearer KEY` or `X-API-Key: KEY`, everywhere but at `/api/health`.
+"""
+
+_REFUSED: dict[int, str] = {
+    400: "The body is not JSON in UTF-8, or did not come to its end.",
+    401: "The API key is missing or wrong.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    421: "The Host header names another host.",
+    422: "The request is not as the schema says, or has no word to work with.",
+    429: "Too many requests wait: come back after the seconds in Retry-After.",
+    500: "The service failed.",
+    504: "There was no answer in time.",
+}
+
+
+def _errors(*statuses: int, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    described = {status: _REFUSED[status] for status in statuses} | dict(also or {})
+    return {status: {"model": ErrorAnswer, "description": text} for status, text in described.items()}
+
+
+_ALWAYS = (401, 421, 500)
+_WORK = (*_ALWAYS, 400, 408, 413, 422, 429, 504)
+
+
+def create_app(services: Sequence[Service], settings: ServeSettings | None = None) -> FastAPI:
+    """Make the app.
+
+    Args:
+        services: What answers; as many requests are computed at once as there are services.
+        settings: How it answers.
+    """
+    settings = settings or ServeSettings()
+    work = WorkQueue(services, waiting=settings.queue, timeout=settings.timeout)
+    metrics = Metrics()
+    service = services[0]
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        log("started", collections=list(service.collections), languages=list(service.models))
+        yield
+        log("stopping", pending=work.pending)
+        work.close()
+        log("stopped")
+
+    app = FastAPI(
+        title="Kivuko",
+        summary="Cross-lingual search that shows why it found what it found.",
+        description=_ABOUT,
+        version=version("kivuko"),
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # both would load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+
+    def asked(request: Request, **texts: object) -> None:
+        if settings.log_queries:
+            request.state.asked = texts
+
+    @app.get("/api/collections", tags=["search"], responses=_errors(*_ALWAYS))
+    async def collections() -> CollectionsAnswer:
+        """List the collections, and the languages that queries can be asked in."""
+        return service.describe()
+
+    @app.post("/api/search", tags=["search"], responses=_errors(*_WORK, also={404: "No such collection or language."}))
+    async def search(request: Request, body: SearchRequest) -> SearchAnswer:
+        """Find the documents that answer a question."""
+        asked(request, query=body.query)
+        batch = BatchRequest(**body.model_dump(exclude={"query"}), queries=[body.query])
+        answer = await work.run(Service.search, batch)
+        return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
+
+    @app.post(
+        "/api/search/batch", tags=["search"], responses=_errors(*_WORK, also={404: "No such collection or language."})
+    )
+    async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
+        """Find the documents that answer each of several questions."""
+        asked(request, queries=body.queries)
+        return await work.run(Service.search, body)
+
+    @app.post(
+        "/api/explain",
+        tags=["why"],
+        responses=_errors(
+            *_WORK,
+            also={
+                404: "No such collection, language or document.",
+                409: "The encoder of the collection's documents is not loaded.",
+            },
+        ),
+    )
+    async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
+        """Say which words of a document each word of a question matched, and how strongly."""
+        asked(request, query=body.query, doc_id=body.doc_id)
+        return await work.run(Service.explain, body)
+
+    @app.post("/api/align", tags=["why"], responses=_errors(*_WORK, also={404: "No such language."}))
+    async def align(request: Request, body: AlignRequest) -> AlignAnswer:
+        """Link the words of an English sentence to those of its translation."""
+        asked(request, english=body.english, translation=body.translation)
+        return await work.run(Service.align, body)
+
+    @app.get("/api/health", tags=["service"], responses=_errors(421, 500))
+    async def health() -> HealthAnswer:
+        """Say whether the service is ready, and what it has loaded."""
+        return HealthAnswer(
+            ready=True,
+            version=version("kivuko"),
+            models={language: shown_name(model) for language, model in service.models.items()},
+            collections=list(service.collections),
+        )
+
+    @app.get(
+        "/metrics",
+        tags=["service"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "Counts."}, **_errors(*_ALWAYS)},
+    )
+    async def metrics_text() -> Response:
+        """Return the counts in Prometheus's text format."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    answers: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
+        (Problem, lambda problem: problem),
+        (RequestValidationError, validation_problem),
+        (HTTPException, lambda error: http_problem(error.status_code, str(error.detail), error.headers)),
+    ]
+    for kind, describe in answers:
+
+        async def handler(_: Request, error: Exception, describe: Callable[[Any], Problem] = describe) -> Response:
+            return describe(error).response()
+
+        app.add_exception_handler(kind, handler)

@@ -1,0 +1,212 @@
+"""What goes in and comes out, as the OpenAPI schema describes it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_QUERY = 1_000  # characters
+MAX_SENTENCE = 1_000  # characters
+MAX_SENTENCE_WORDS = 128
+MAX_TOP_K = 100
+MAX_BATCH = 32
+MAX_BODY = 512 * 1_024  # bytes: a full batch, every character escaped
+
+_SOME_TEXT = r"\S"
+
+QueryText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_QUERY,
+        pattern=_SOME_TEXT,
+        description="The question, in the language of `language`.",
+    ),
+]
+LanguageCode = Annotated[
+    str, Field(min_length=1, max_length=16, description="ISO 639 code of the query's language.", examples=["sw"])
+]
+CollectionName = Annotated[
+    str, Field(min_length=1, max_length=64, description="Name of a collection.", examples=["news"])
+]
+DocumentId = Annotated[str, Field(min_length=1, max_length=512, description="Id of a document.")]
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True, description="How many documents to return, at most.")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SearchRequest(_Request):
+    """A question to a collection."""
+
+    query: QueryText = Field(examples=["Mto mrefu zaidi Afrika ni upi?"])
+    language: LanguageCode
+    collection: CollectionName
+    top_k: TopK = 10
+
+
+class BatchRequest(_Request):
+    """Several questions of one language to a collection; they are encoded together."""
+
+    queries: Annotated[list[QueryText], Field(min_length=1, max_length=MAX_BATCH)]
+    language: LanguageCode
+    collection: CollectionName
+    top_k: TopK = 10
+
+
+class ExplainRequest(_Request):
+    """A question and a document that was found for it."""
+
+    query: QueryText = Field(examples=["Mto mrefu zaidi Afrika ni upi?"])
+    language: LanguageCode
+    collection: CollectionName
+    doc_id: DocumentId
+
+
+SentenceText = Annotated[str, Field(min_length=1, max_length=MAX_SENTENCE, pattern=_SOME_TEXT)]
+
+
+class AlignRequest(_Request):
+    """An English sentence and its translation."""
+
+    english: SentenceText = Field(
+        description=f"An English sentence of at most {MAX_SENTENCE_WORDS} words.",
+        examples=["The doctor sold us medicine."],
+    )
+    translation: SentenceText = Field(
+        description="The same in the language of `language`.", examples=["Daktari alituuzia dawa."]
+    )
+    language: LanguageCode
+
+
+class CollectionInfo(BaseModel):
+    """A collection that can be searched."""
+
+    name: str
+    documents: int = Field(description="How many documents it holds.")
+    language: str | None = Field(description="ISO 639 code of its documents' language, if it is known.")
+    model: str = Field(description="Name of the encoder of its documents.")
+
+
+class LanguageInfo(BaseModel):
+    """A language that queries can be asked in."""
+
+    code: str = Field(description="ISO 639 code.")
+    name: str = Field(description="What its speakers call it; the code where that is not known here.")
+    direction: Literal["ltr", "rtl"] = Field(description="Which way it is written.")
+
+
+class CollectionsAnswer(BaseModel):
+    """What can be asked, and in which languages."""
+
+    collections: list[CollectionInfo]
+    languages: list[LanguageInfo]
+
+
+class FoundDocument(BaseModel):
+    """A document that was found."""
+
+    doc_id: str
+    score: float = Field(description="MaxSim: the sum over the query's tokens of the largest similarity.")
+    title: str
+    text: str
+    language: str | None = Field(default=None, description="ISO 639 code of its language, if it is known.")
+
+
+class SearchAnswer(BaseModel):
+    """The documents with the largest scores, best first."""
+
+    results: list[FoundDocument]
+    milliseconds: float = Field(description="How long the service worked on it, without the time in the queue.")
+
+
+class BatchAnswer(BaseModel):
+    """The answer to each question, in their order."""
+
+    results: list[list[FoundDocument]]
+    milliseconds: float = Field(description="How long the service worked on it, without the time in the queue.")
+
+
+class Word(BaseModel):
+    """A word and where it stands: from character `start` up to `end`, in Unicode code points from 0."""
+
+    text: str
+    start: int
+    end: int
+
+
+class DocumentWord(Word):
+    """A word of a document; it stands in its title or in its text."""
+
+    field: Literal["title", "text"]
+
+
+class Match(BaseModel):
+    """A query word and a document word that it matched, as places in the lists of words."""
+
+    query_word: int
+    document_word: int
+    score: float = Field(
+        description="Mean over the pieces of the query word of the largest similarity with a piece of the document "
+        "word."
+    )
+
+
+class Carried(BaseModel):
+    """A query word and a document word that the transport plan joins, as places in the lists of words."""
+
+    query_word: int
+    document_word: int
+    mass: float = Field(description="Mass that goes from one to the other, as a part of the query word's own.")
+
+
+class ExplainAnswer(BaseModel):
+    """Which words of a query matched which words of a document. Punctuation is no word here."""
+
+    query_words: list[Word]
+    document_words: list[DocumentWord]
+    maxsim: list[Match] = Field(description="For every query word its best document words, best first.")
+    plan: list[Carried] = Field(description="The larger entries of the transport plan between the words.")
+
+
+class AlignAnswer(BaseModel):
+    """Which words translate each other."""
+
+    english_words: list[str]
+    translation_words: list[str]
+    plan: list[list[float]] = Field(
+        description="Mass between words: a row for each word of the translation, a column for each English one. Each "
+        "side starts with a mass of one, shared equally by its pieces; what finds no partner stays behind, so that the "
+        "plan adds up to about one or less."
+    )
+    links: list[tuple[int, int]] = Field(description="Pairs (English word, word of the translation), from 0.")
+
+
+class HealthAnswer(BaseModel):
+    """What the service is."""
+
+    ready: bool
+    version: str
+    models: dict[str, str] = Field(description="Encoder of the queries, by language.")
+    collections: list[str]
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    expected: str
+
+
+class ProblemReport(BaseModel):
+    """Why a request was refused."""
+
+    code: str = Field(description="One word for programs.", examples=["invalid"])
+    message: str = Field(description="For people: what was expected and what came.")
+    fields: list[FieldProblem] = Field(description="Which fields are at fault, where that can be said.")
+
+
+class ErrorAnswer(BaseModel):
+    """The shape of every error."""
+
+    error: ProblemReport

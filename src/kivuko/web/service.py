@@ -1,0 +1,240 @@
+"""What the service knows how to do, without the web: search, explain, align. One of these works for one request."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sentence_transformers import MultiVectorEncoder
+
+from kivuko.data.alignments import WordPair, split_words
+from kivuko.data.collections import Document
+from kivuko.data.lines import is_encodable
+from kivuko.errors import DataError
+from kivuko.evaluation.aligner import WordAligner
+from kivuko.models.encoder import default_document_model, load_encoder, model_identity
+from kivuko.search.index import Index
+from kivuko.search.lineage import read_lineage, refuse_stranger
+from kivuko.search.opening import open_index
+from kivuko.search.origin import Origin
+from kivuko.search.searcher import Searcher
+from kivuko.search.store import OpenStore
+from kivuko.web.explain import explain
+from kivuko.web.languages import describe_language
+from kivuko.web.log import log
+from kivuko.web.problems import Problem, unknown
+from kivuko.web.schemas import (
+    MAX_SENTENCE_WORDS,
+    AlignAnswer,
+    AlignRequest,
+    BatchAnswer,
+    BatchRequest,
+    CollectionInfo,
+    CollectionsAnswer,
+    ExplainAnswer,
+    ExplainRequest,
+    FoundDocument,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """An open index or store, which many services may read.
+
+    Attributes:
+        index: The index or the store.
+        positions: Where each document stands in an index; a store knows that itself.
+    """
+
+    index: Index | OpenStore
+    positions: Mapping[str, int]
+
+    def document(self, doc_id: str) -> Document | None:
+        """Return a document, nothing where there is none of that id."""
+        if isinstance(self.index, Index):
+            position = self.positions.get(doc_id)
+            return None if position is None else self.index.document(position)
+        if doc_id not in self.index:
+            return None
+        passage = self.index.get(doc_id)
+        return Document(passage.doc_id, passage.title, passage.text)
+
+
+def open_collection(location: str) -> Collection:
+    """Open what `kivuko index` wrote.
+
+    Raises:
+        DataError: If it is no index and no store, was written by a newer kivuko, or is damaged.
+    """
+    index = open_index(location)
+    doc_ids = index.doc_ids if isinstance(index, Index) else ()
+    return Collection(index, {doc_id: position for position, doc_id in enumerate(doc_ids)})
+
+
+class Service:
+    """Collections, and encoders of the queries by language. Not for two threads at once: tokenizers have a state.
+
+    Args:
+        collections: What can be searched, by name.
+        models: Directory or hub id of the encoder of the queries, by language. Its teacher, where it has one in its
+            directory, is loaded with it, once for all students of the same teacher.
+        any_model: Ask collections with models that do not belong to them, too.
+
+    Raises:
+        ModelError: If a model cannot be loaded, does not belong to a collection, or cannot be aligned with.
+    """
+
+    def __init__(
+        self, collections: Mapping[str, Collection], models: Mapping[str, str], *, any_model: bool = False
+    ) -> None:
+        self.collections = dict(collections)
+        self.models = dict(models)
+        self._encoders: dict[str, MultiVectorEncoder] = {}
+        self._searchers: dict[tuple[str, str], Searcher] = {}
+        self._aligners: dict[str, WordAligner] = {}
+        for language, model in models.items():
+            encoder = self._load(model)
+            self._aligners[language] = WordAligner(encoder, self._load(default_document_model(model)))
+            lineage = read_lineage(model)
+            for name, collection in collections.items():
+                index = collection.index
+                self._searchers[name, language] = Searcher(index, encoder)
+                if not any_model and (doubt := refuse_stranger(index.manifest, lineage, index.location)):
+                    log("doubt", level=logging.WARNING, collection=name, language=language, message=doubt)
+
+    def warm_up(self) -> None:
+        """Do everything once, so that the first caller does not wait for what is compiled or read at first use."""
+        for (_, language), searcher in self._searchers.items():
+            [hits] = searcher.search([language], top_k=1)
+            self.align(AlignRequest(english="one", translation=hits[0].text[:20] if hits else "one", language=language))
+
+    def describe(self) -> CollectionsAnswer:
+        """Say what there is."""
+        infos = []
+        for name, collection in self.collections.items():
+            origin = collection.index.manifest
+            infos.append(
+                CollectionInfo(
+                    name=name,
+                    documents=len(collection.index),
+                    language=origin.language,
+                    model=shown_name(origin.model_name),
+                )
+            )
+        return CollectionsAnswer(collections=infos, languages=[describe_language(code) for code in self.models])
+
+    def search(self, request: BatchRequest) -> BatchAnswer:
+        """Search for several queries of one language.
+
+        Raises:
+            Problem: If there is no such collection or language, or nothing to search for in a query.
+        """
+        searcher = self._searcher(request.collection, request.language)
+        start = time.perf_counter()
+        self._check(request.queries)
+        try:
+            found = searcher.search(request.queries, request.top_k)
+        except DataError as error:
+            if self.collections[request.collection].index.location in str(error):
+                raise  # it is the index that is at fault, not the query
+            raise Problem(422, "no_words", str(error)) from None
+        results = [[FoundDocument(**hit._asdict()) for hit in hits] for hits in found]
+        return BatchAnswer(results=results, milliseconds=round(1_000 * (time.perf_counter() - start), 1))
+
+    def explain(self, request: ExplainRequest) -> ExplainAnswer:
+        """Say which words of a query matched which words of a document.
+
+        Raises:
+            Problem: If there is no such collection, language or document, or the encoder of the documents is not here.
+        """
+        searcher = self._searcher(request.collection, request.language)
+        self._check([request.query])
+        collection = self.collections[request.collection]
+        document = collection.document(request.doc_id)
+        if document is None:
+            raise unknown("document", request.doc_id)
+        encoder = self._document_encoder(collection.index.manifest, request.language)
+        return explain(request.query, document, searcher.model, encoder)
+
+    def align(self, request: AlignRequest) -> AlignAnswer:
+        """Link the words of an English sentence to those of its translation.
+
+        Raises:
+            Problem: If there is no such language, or a sentence has too many words.
+        """
+        aligner = self._aligners.get(request.language)
+        if aligner is None:
+            raise unknown("language", request.language, list(self.models))
+        self._check([request.english, request.translation])
+        pair = WordPair(split_words(request.english), split_words(request.translation))
+        if max(map(len, pair)) > MAX_SENTENCE_WORDS:
+            raise Problem(
+                422,
+                "too_long",
+                f"Expected sentences of at most {MAX_SENTENCE_WORDS} words, got {len(pair.english)} English words and "
+                f"{len(pair.translation)} of the translation. Align sentence by sentence.",
+            )
+        [aligned] = aligner.align([pair])
+        return AlignAnswer(
+            english_words=list(aligned.english),
+            translation_words=list(aligned.translation),
+            plan=[[round(mass, 6) for mass in row] for row in aligned.plan.T.tolist()],
+            links=[(link.english, link.translation) for link in aligned.links],
+        )
+
+    def _searcher(self, collection: str, language: str) -> Searcher:
+        if collection not in self.collections:
+            raise unknown("collection", collection, list(self.collections))
+        if language not in self.models:
+            raise unknown("language", language, list(self.models))
+        return self._searchers[collection, language]
+
+    def _document_encoder(self, origin: Origin, language: str) -> MultiVectorEncoder:
+        if origin.model_digest is None:
+            return self._aligners[language].teacher
+        if origin.model_digest not in self._encoders:
+            raise Problem(
+                409,
+                "no_document_model",
+                f"The encoder of this collection, {shown_name(origin.model_name)}, is not loaded, so its words cannot "
+                "be matched: the service has to be started with --model, the documents' language and that encoder.",
+            )
+        return self._encoders[origin.model_digest]
+
+    def _load(self, model: str) -> MultiVectorEncoder:
+        identity = model_identity(model) or model
+        if identity not in self._encoders:
+            self._encoders[identity] = load_encoder(model).eval()
+        return self._encoders[identity]
+
+    @staticmethod
+    def _check(texts: Sequence[str]) -> None:
+        for text in texts:
+            if not text.strip() or not is_encodable(text):
+                raise Problem(422, "no_words", "Expected text with at least one word in it, as valid Unicode.")
+
+
+def shown_name(model: str) -> str:
+    """Shorten a directory to its last two names, so that callers learn nothing of where things lie.
+
+    Example:
+        >>> shown_name("/home/asha/runs/swahili/teacher"), shown_name("sentence-transformers/LaBSE")
+        ('swahili/teacher', 'sentence-transformers/LaBSE')
+    """
+    return "/".join([part for part in model.split("/") if part][-2:])
+
+
+def load_services(
+    collections: Mapping[str, str], models: Mapping[str, str], *, workers: int = 1, any_model: bool = False
+) -> list[Service]:
+    """Load as many services as shall work at once. They share the collections; each has models of its own.
+
+    Raises:
+        DataError: As `open_collection`.
+        ModelError: As `Service`.
+    """
+    opened = {name: open_collection(location) for name, location in collections.items()}
+    services = [Service(opened, models, any_model=any_model) for _ in range(workers)]
+    for service in services:
+        service.warm_up()
+    return services

@@ -1,0 +1,284 @@
+// The search view: a question, its results, and the words that explain them.
+import { ask, showProblem } from "./api.js";
+import { announce, byId, focusOnly, make } from "./dom.js";
+import { message, number, say } from "./interface.js";
+import { light, markedText, pairLine, pairsOf, pairTable, spokenPairs } from "./why.js";
+
+const EXAMPLES = {
+  en: ["Which river is the longest in Africa?", "Who discovered penicillin?"],
+  sw: ["Mto mrefu zaidi Afrika ni upi?", "Nani aligundua penisilini?"],
+};
+
+let languages = [];
+let collections = [];
+let running = null; // aborts what belongs to the last question
+let results = []; // {found, card, explanation, pairs}
+let method = "maxsim";
+let pointed = null; // the word of the question under the pointer or the focus
+let pinned = null; // the one that was clicked
+
+export function startSearching(itsLanguages, itsCollections) {
+  [languages, collections] = [itsLanguages, itsCollections];
+  byId("search-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!byId("query").value.trim()) return;
+    const asked = { q: byId("query").value, language: byId("language").value, in: byId("collection").value };
+    const address = `#${new URLSearchParams(asked)}`;
+    if (address !== location.hash) history.pushState(null, "", address);
+    search();
+  });
+  byId("language").addEventListener("change", showLanguage);
+  for (const radio of document.getElementsByName("method")) radio.addEventListener("change", changeMethod);
+  listenToWords();
+  addEventListener("popstate", searchAgain);
+  showLanguage();
+  searchAgain();
+}
+
+function language() {
+  return languages.find(({ code }) => code === byId("language").value);
+}
+
+function showLanguage() {
+  const chosen = language();
+  if (!chosen) return;
+  byId("query").dir = chosen.direction;
+  byId("query").lang = chosen.code;
+  const examples = collections.length ? (EXAMPLES[chosen.code] ?? []) : [];
+  byId("examples").replaceChildren(
+    say(make("span"), "examples"),
+    ...examples.map((example) => {
+      const button = make("button", { type: "button", class: "quiet", lang: chosen.code }, example);
+      button.addEventListener("click", () => {
+        byId("query").value = example;
+        byId("search-form").requestSubmit();
+      });
+      return button;
+    }),
+  );
+  byId("examples").hidden = examples.length === 0 || byId("results").childElementCount > 0;
+}
+
+// What the address says was asked: when the page is opened, and when the reader goes back.
+function searchAgain() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  if (asked.has("view")) return; // from one view to the other: what was found stays
+  byId("query").value = asked.get("q") ?? "";
+  for (const [id, name] of [["language", "language"], ["collection", "in"]]) {
+    const options = Array.from(byId(id).options, ({ value }) => value);
+    if (options.includes(asked.get(name))) byId(id).value = asked.get(name);
+  }
+  if (asked.get("q")?.trim() && language() && collections.length) search();
+  else clear();
+  showLanguage();
+}
+
+function clear() {
+  running?.abort();
+  results = [];
+  pointed = pinned = null;
+  document.title = "Kivuko";
+  for (const id of ["search-problem", "why", "summary"]) byId(id).hidden = true;
+  byId("results").replaceChildren();
+  byId("results").removeAttribute("aria-busy");
+  byId("words").replaceChildren();
+}
+
+async function search() {
+  clear();
+  byId("examples").hidden = true;
+  const { signal } = (running = new AbortController());
+  const asked = { query: byId("query").value, language: byId("language").value, collection: byId("collection").value };
+  document.title = `${asked.query} – Kivuko`;
+  announce(message("searching"));
+  byId("results").setAttribute("aria-busy", "true");
+  byId("results").replaceChildren(...[0, 1, 2].map(() => make("li", { class: "result waiting", "aria-hidden": "true" })));
+  try {
+    const answer = await ask("search", asked, signal);
+    showResults(answer, asked, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    byId("results").replaceChildren();
+    announce("");
+    showProblem(byId("search-problem"), error, search);
+  }
+  byId("results").removeAttribute("aria-busy");
+}
+
+function showResults(answer, asked, signal) {
+  const count = answer.results.length;
+  const values = { count, milliseconds: Math.round(answer.milliseconds) };
+  const key = count === 0 ? "nothing" : count === 1 ? "found_one" : "found";
+  say(byId("summary"), key, values).hidden = false;
+  announce(message(key, values));
+  results = answer.results.map(makeResult);
+  byId("results").replaceChildren(...results.map(({ card }) => card));
+  if (count === 0) {
+    byId("results").append(say(make("li", { class: "empty" }), "nothing_hint"));
+    return;
+  }
+  showQuestion(asked.query, []);
+  explainWhatIsSeen(asked, signal);
+}
+
+function makeResult(found) {
+  const direction = languages.find(({ code }) => code === found.language)?.direction ?? "auto";
+  const written = { lang: found.language ?? "", dir: direction };
+  const title = found.title.trim()
+    ? make("h3", { class: "title", ...written }, found.title)
+    : say(make("h3", { class: "title missing" }), "untitled");
+  const score = say(make("span", { class: "score" }), "score", { score: number(found.score, 2) });
+  say(score, "score_hint", {}, "title");
+  const card = make(
+    "li",
+    { class: "result", "data-id": found.doc_id },
+    make("div", { class: "head" }, title, score),
+    make("p", { class: "text", ...written }, found.text),
+    make("p", { class: "line" }, say(make("span"), "matching")),
+  );
+  return { found, card, explanation: null, pairs: [] };
+}
+
+// Explain results one after the other, as they come into view: each costs the service about as much as a search.
+function explainWhatIsSeen(asked, signal) {
+  let turn = Promise.resolve();
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      watcher.unobserve(target);
+      const result = results.find(({ card }) => card === target);
+      turn = turn.then(() => signal.aborted || explain(result, asked, signal));
+    }
+  });
+  for (const { card } of results) watcher.observe(card);
+  signal.addEventListener("abort", () => watcher.disconnect());
+}
+
+async function explain(result, asked, signal) {
+  try {
+    result.explanation = await ask("explain", { ...asked, doc_id: result.found.doc_id }, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    const line = result.card.querySelector(".line");
+    showProblem(line, error);
+    line.prepend(say(make("b"), "no_why"), " ");
+    return;
+  }
+  if (signal.aborted) return;
+  const words = result.explanation.query_words;
+  if (!byId("words").querySelector("button")) showQuestion(asked.query, words);
+  showPairs(result);
+}
+
+function showPairs(result) {
+  const { found, card, explanation } = result;
+  result.pairs = pairsOf(explanation, method);
+  if (found.title.trim()) {
+    card.querySelector(".title").replaceChildren(markedText(found.title, "title", explanation, result.pairs));
+  }
+  card.querySelector(".text").replaceChildren(markedText(found.text, "text", explanation, result.pairs));
+  const wasOpen = card.querySelector("details")?.open ?? false;
+  card.querySelector("details")?.remove();
+  if (result.pairs.length) {
+    const table = pairTable(explanation, result.pairs, method);
+    card.append(make("details", wasOpen ? { open: "" } : {}, say(make("summary"), "table"), table));
+  }
+  card.classList.add("explained");
+  showChosen(result);
+}
+
+function showChosen(result) {
+  if (!result.explanation) return;
+  const chosen = pointed ?? pinned;
+  light(result.card, result.pairs, chosen);
+  result.card.querySelector(".line").replaceChildren(pairLine(result.explanation, result.pairs, method, chosen));
+}
+
+// The question, with a button for each word that can be explained.
+function showQuestion(query, words) {
+  const strip = byId("words");
+  const characters = Array.from(query);
+  strip.replaceChildren();
+  strip.lang = byId("language").value;
+  strip.dir = language().direction;
+  let end = 0;
+  words.forEach(({ start, end: last }, place) => {
+    strip.append(characters.slice(end, start).join(""));
+    const attributes = { type: "button", "data-query": place, "aria-pressed": "false", tabindex: place ? "-1" : "0" };
+    strip.append(make("button", attributes, characters.slice(start, last).join("")));
+    end = last;
+  });
+  strip.append(characters.slice(end).join(""));
+  byId("why").hidden = false;
+}
+
+function changeMethod(event) {
+  method = event.target.value;
+  say(byId("method-hint"), `hint_${method}`);
+  for (const result of results) if (result.explanation) showPairs(result);
+}
+
+function listenToWords() {
+  const strip = byId("words");
+  const wordOf = (event) => event.target.closest?.("button")?.dataset.query;
+  const point = (place) => {
+    pointed = place;
+    showWords();
+  };
+  strip.addEventListener("pointerover", (event) => {
+    if (event.pointerType !== "touch" && wordOf(event) !== undefined) point(Number(wordOf(event)));
+  });
+  strip.addEventListener("pointerout", (event) => {
+    if (event.pointerType !== "touch" && wordOf(event) !== undefined) point(focusedWord());
+  });
+  strip.addEventListener("focusin", (event) => {
+    focusOnly(strip.querySelectorAll("button"), event.target, { move: false });
+    const place = focusedWord();
+    if (place === null) return; // by a click, which pins
+    point(place);
+    const first = results.find(({ explanation }) => explanation);
+    if (first) announce(spokenPairs(first.explanation, first.pairs, method, place));
+  });
+  strip.addEventListener("focusout", () => point(null));
+  strip.addEventListener("click", (event) => {
+    if (wordOf(event) === undefined) return;
+    const place = Number(wordOf(event));
+    pinned = pinned === place ? null : place;
+    showWords();
+  });
+  strip.addEventListener("keydown", moveByKey);
+}
+
+// Keys alone keep a word lit by focus; after a click it is the pin that does, so that a second click turns it off.
+function focusedWord() {
+  const focused = document.activeElement;
+  return focused?.matches("#words button:focus-visible") ? Number(focused.dataset.query) : null;
+}
+
+function moveByKey(event) {
+  const buttons = Array.from(byId("words").querySelectorAll("button"));
+  const here = buttons.indexOf(document.activeElement);
+  if (here < 0) return;
+  const forward = language().direction === "rtl" ? -1 : 1;
+  const last = buttons.length - 1;
+  const goal = {
+    ArrowRight: here + forward, ArrowLeft: here - forward, ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: last,
+  }[event.key];
+  if (event.key === "Escape") {
+    pinned = pointed = null;
+    showWords();
+  } else if (goal !== undefined) {
+    event.preventDefault();
+    focusOnly(buttons, buttons[Math.min(last, Math.max(0, goal))]);
+  }
+}
+
+function showWords() {
+  const chosen = pointed ?? pinned;
+  for (const button of byId("words").querySelectorAll("button")) {
+    const place = Number(button.dataset.query);
+    button.setAttribute("aria-pressed", String(place === pinned));
+    button.classList.toggle("chosen", place === chosen);
+  }
+  for (const result of results) showChosen(result);
+}

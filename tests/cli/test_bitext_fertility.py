@@ -1,0 +1,20 @@
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from kivuko.cli import app
+
+
+def test_each_file_is_reported_and_crumbs_warn(tiny_encoder_dir: Path, tmp_path: Path) -> None:
+    swahili, amharic = tmp_path / "en-sw.tsv", tmp_path / "en-am.tsv"
+    swahili.write_text("The rains begin.\tMvua huanza.\n", encoding="utf-8")
+    amharic.write_text("river\tወንዝ\n", encoding="utf-8")
+    flags = ("--bitext", swahili, "--bitext", amharic, "--model", tiny_encoder_dir)
+    result = CliRunner().invoke(app, ["bitext", "fertility", *map(str, flags), "--json"], catch_exceptions=False)
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert (first["words"], first["script"], first["unknown"]) == (2, "Latn", 0.0)
+    assert (second["words"], second["script"], second["unknown"]) == (1, "Ethi", 1.0)
+    assert "100.0% of the words hold letters" in result.stderr
+    plain = CliRunner().invoke(app, ["bitext", "fertility", *map(str, flags)], catch_exceptions=False)
+    assert "pieces a word" in plain.stdout

@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+
+from kivuko.data.bitext import SentencePair
+from kivuko.data.readers import BitextFile, ReaderOptions, Record
+from kivuko.data.readers.scripture import Verses, read_bible
+from kivuko.errors import ConfigError, DataError
+
+USFM = r"""\id GEN A test
+\h Genesis
+\mt1 The Book of Tests
+\ip An introduction that is no verse.
+\c 1
+\s1 A heading
+\p
+\v 1 In the \nd beginning\nd* stood\f + \ft A note.\f* a \w house|lemma="house"\w*.
+\v 2 It was
+\q1 red,
+\s2 Another heading
+\q2 and wide.
+\v 3-4 Two verses as one.
+\c 2
+\p
+\v 1 The end.
+"""
+FIRST = "In the beginning stood a house."
+EXPECTED = [
+    Verses("GEN", 1, 1, 1, FIRST),
+    Verses("GEN", 1, 2, 2, "It was red, and wide."),
+    Verses("GEN", 1, 3, 4, "Two verses as one."),
+    Verses("GEN", 2, 1, 1, "The end."),
+]
+USX = """<usx version="3.0"><book code="GEN" style="id">A test</book><para style="mt1">The Book</para>
+<chapter number="1" style="c" sid="GEN 1"/><para style="s1">A heading</para>
+<para style="p"><verse number="1" style="v" sid="GEN 1:1"/>In the <char style="nd">beginning</char> stood<note
+ caller="+" style="f">A note.</note> a house.<verse eid="GEN 1:1"/><verse number="2" style="v" sid="GEN 1:2"/>It was
+</para><para style="q1">red, and wide.<verse eid="GEN 1:2"/></para>
+<para style="p"><verse number="3-4" style="v" sid="GEN 1:3-4"/>Two verses as one.<verse eid="GEN 1:3-4"/></para>
+<chapter eid="GEN 1"/><chapter number="2" style="c" sid="GEN 2"/>
+<para style="p"><verse number="1" style="v"/>The end.</para></usx>"""
+OSIS = """<osis xmlns="http://www.bibletechnologies.net/2003/OSIS/namespace"><osisText><header>x</header>
+<div type="book" osisID="Gen"><title>The Book</title><chapter osisID="Gen.1"><title>A heading</title>
+<verse osisID="Gen.1.1">In the <hi>beginning</hi> stood<note>A note.</note> a house.</verse>
+<p><verse sID="v2" osisID="Gen.1.2"/>It was red,</p><l>and wide.<verse eID="v2"/></l>
+<verse osisID="Gen.1.3 Gen.1.4">Two verses as one.</verse></chapter>
+<chapter osisID="Gen.2"><verse osisID="Gen.2.1">The end.</verse></chapter></div></osisText></osis>"""
+ZEFANIA = """<XMLBIBLE><INFORMATION><title>x</title></INFORMATION><BIBLEBOOK bnumber="1" bname="Genesis">
+<CHAPTER cnumber="1"><CAPTION>A heading</CAPTION><VERS vnumber="1">In the <STYLE>beginning</STYLE> stood<NOTE>A note.
+</NOTE> a house.</VERS><VERS vnumber="2">It was red, and wide.</VERS><VERS vnumber="3-4">Two verses as one.</VERS>
+</CHAPTER><CHAPTER cnumber="2"><VERS vnumber="1">The end.</VERS></CHAPTER></BIBLEBOOK></XMLBIBLE>"""
+CES = """<cesDoc version="4"><cesHeader/><text><body lang="en"><div id="b.GEN" type="book">
+<div id="b.GEN.1" type="chapter"><seg id="b.GEN.1.1" type="verse">
+In the beginning stood a house.
+</seg><seg id="b.GEN.1.2" type="verse">It was red, and wide.</seg><seg id="b.GEN.1.3-4">Two verses as one.</seg></div>
+<div id="b.GEN.2" type="chapter"><seg id="b.GEN.2.1" type="verse">The end.</seg></div></div></body></text></cesDoc>"""
+
+
+def usfm(path: Path, *verses: str, book: str = "MAT") -> Path:
+    """Write a chapter."""
+    path.write_text(f"\\id {book}\n\\c 1\n\\p\n" + "".join(f"\\v {verse}\n" for verse in verses), encoding="utf-8")
+    return path
+
+
+def paired(english: Path, translation: Path) -> list[Record]:
+    return list(BitextFile.spelled(Path(f"bible:{english},{translation}"), ReaderOptions()))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.usfm", USFM), ("a.usx", USX), ("osis.xml", OSIS), ("zefania.xml", ZEFANIA), ("ces.xml", CES)],
+    ids=["usfm", "usx", "osis", "zefania", "ces"],
+)
+def test_each_format_gives_the_same_verses_without_notes_and_headings(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    found = [verses._replace(text=" ".join(verses.text.split())) for verses in read_bible(path)]
+    assert found == EXPECTED
+
+
+def test_line_ends_of_windows_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.usfm").write_bytes(USFM.replace("\n", "\r\n").encode())
+    assert " ".join(next(iter(read_bible(tmp_path / "a.usfm"))).text.split()) == FIRST
+
+
+def test_verses_are_paired_by_number_across_formats(tmp_path: Path) -> None:
+    (tmp_path / "en.usfm").write_text(USFM, encoding="utf-8")
+    (tmp_path / "sw.xml").write_text(CES.replace("a house", "nyumba"), encoding="utf-8")
+    pairs = list(BitextFile.spelled(Path(f"bible:{tmp_path}/en.usfm,{tmp_path}/sw.xml"), ReaderOptions()).pairs())
+    assert pairs[0] == SentencePair(FIRST, "In the beginning stood nyumba.")
+    assert len(pairs) == 4
+
+
+def test_verse_that_one_side_lacks_is_counted_and_shifts_nothing(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = usfm(tmp_path / "sw.usfm", "1 moja", "3 tatu")
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "moja", ""),
+        ("two", "", "verse only in the English"),
+        ("three", "tatu", ""),
+    ]
+
+
+def test_verses_taken_together_on_one_side_are_joined_on_the_other(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = usfm(tmp_path / "sw.usfm", "1-2 moja mbili", "3 tatu")
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one two", "moja mbili", ""),
+        ("three", "tatu", ""),
+    ]
+
+
+def test_chapter_with_another_last_verse_is_not_paired(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", book="PSA")
+    translation = usfm(tmp_path / "sw.usfm", "1 A psalm of Asaph.", "2 moja", "3 mbili", book="PSA")
+    flaws = [record.flaw for record in paired(english, translation)]
+    assert flaws == ["chapter is numbered otherwise", "chapter is numbered otherwise", "verse only in the translation"]
+
+
+def test_folder_of_books_is_read_whole(tmp_path: Path) -> None:
+    for side, words in (("en", ("one", "two")), ("sw", ("moja", "mbili"))):
+        (tmp_path / side).mkdir()
+        for number, (book, word) in enumerate(zip(("MAT", "MRK"), words, strict=True)):
+            usfm(tmp_path / side / f"{number}.sfm", f"1 {word}", book=book)
+    assert [record[1:3] for record in paired(tmp_path / "en", tmp_path / "sw")] == [("one", "moja"), ("two", "mbili")]
+
+
+def test_verse_of_another_encoding_is_a_flaw_of_its_own(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two")
+    (tmp_path / "sw.usfm").write_bytes(b"\\id MAT\n\\c 1\n\\v 1 mo\xe9\n\\v 2 mbili\n")
+    flaws = [record.flaw for record in paired(english, tmp_path / "sw.usfm")]
+    assert flaws == ["not valid UTF-8", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("<osis><verse", "well-formed"), ("<html/>", "root <html>"), ("<osis/>", "no verse"),
+     ('<!DOCTYPE osis [<!ENTITY a "b">]><osis/>', "entities")],
+)  # fmt: skip
+def test_what_is_no_bible_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "a.xml").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        list(read_bible(tmp_path / "a.xml"))
+
+
+def test_one_bible_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two paths"):
+        list(BitextFile.spelled(Path(f"bible:{tmp_path}/en.usfm"), ReaderOptions()))

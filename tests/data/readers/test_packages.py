@@ -1,0 +1,120 @@
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+import polib
+import pytest
+
+from kivuko.data.bitext import SentencePair
+from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions
+from kivuko.data.readers import packages as subject
+from kivuko.errors import ConfigError, DataError
+
+PO = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\nmsgid "%s"\nmsgstr "%s"\n'
+SWAHILI = ReaderOptions(BitextFormat.GETTEXT, "sw")
+OPEN, CLOSE = SentencePair("Open", "Fungua"), SentencePair("Close", "Funga")
+
+
+def catalog(english: str, translation: str) -> bytes:
+    return (PO % (english, translation)).encode()
+
+
+def compiled(english: str, translation: str) -> bytes:
+    return polib.pofile(PO % (english, translation)).to_binary()
+
+
+def tree(folder: Path) -> Path:
+    for name, content in (
+        ("locale/sw_KE/LC_MESSAGES/app.mo", compiled("Open", "Fungua")),
+        ("po/app-sw.po", catalog("Close", "Funga")),
+        ("po/fr.po", catalog("Close", "Fermer")),
+        ("po/sw.txt", b"no catalogue"),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def debian(path: Path, members: dict[str, bytes], *, suffix: str = ".xz") -> Path:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    packed = lzma.compress(data.getvalue()) if suffix == ".xz" else data.getvalue()
+    parts = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", f"data.tar{suffix}": packed}
+    with path.open("wb") as file:
+        file.write(b"!<arch>\n")
+        for name, content in parts.items():
+            file.write(f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode())
+            file.write(content + b"\n" * (len(content) % 2))
+    return path
+
+
+def test_catalogues_of_a_folder_are_found_by_language(tmp_path: Path) -> None:
+    assert list(BitextFile(tree(tmp_path), SWAHILI).pairs()) == [OPEN, CLOSE]
+
+
+@pytest.mark.parametrize("suffix", [".xz", ""])
+def test_catalogues_of_a_debian_package_are_read_without_unpacking(tmp_path: Path, suffix: str) -> None:
+    members = {
+        "./usr/share/locale/sw/LC_MESSAGES/app.mo": compiled("Open", "Fungua"),
+        "../../sw.po": b"",
+        "a/fr.po": b"",
+    }
+    path = debian(tmp_path / "app.deb", members, suffix=suffix)
+    assert list(BitextFile(path, ReaderOptions(language="sw")).pairs()) == [OPEN]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_installed_python_package_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path / "kamusi")
+    information = tmp_path / "kamusi-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: kamusi\nVersion: 1.0\n", encoding="utf-8")
+    (information / "RECORD").write_text("kamusi/po/app-sw.po,,\nkamusi/po/fr.po,,\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(BitextFile(Path("kamusi"), SWAHILI).pairs()) == [CLOSE]
+
+
+def test_installed_debian_package_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [str(path) for path in tree(tmp_path / "root").rglob("*")]
+    (tmp_path / "app:amd64.list").write_text("\n".join(files) + "\n", encoding="utf-8")
+    monkeypatch.setattr(subject, "DPKG", tmp_path)
+    assert set(BitextFile(Path("app"), SWAHILI).pairs()) == {OPEN, CLOSE}
+
+
+def test_broken_catalogue_is_one_flaw_among_the_others(tmp_path: Path) -> None:
+    (tree(tmp_path) / "po" / "sw.mo").write_bytes(b"broken")
+    flaws = [record.flaw for record in BitextFile(tmp_path, SWAHILI)]
+    assert flaws == ["", "", "no readable gettext catalogue"]
+
+
+def test_letters_of_menus_are_not_marked(tmp_path: Path) -> None:
+    (tmp_path / "sw.po").write_bytes(catalog("_Open", "F_ungua"))
+    assert list(BitextFile(tmp_path / "sw.po").pairs()) == [OPEN]
+    (tmp_path / "ja.po").write_bytes(catalog("E&xit", "終了 (&X)"))
+    assert list(BitextFile(tmp_path / "ja.po").pairs()) == [("Exit", "終了")]
+    (tmp_path / "ha.po").write_bytes(catalog("file_name of _x", "sunan file_name"))
+    assert list(BitextFile(tmp_path / "ha.po").pairs()) == [("file_name of _x", "sunan file_name")]
+
+
+def test_truncated_package_is_refused(tmp_path: Path) -> None:
+    path = debian(tmp_path / "app.deb", {"sw.po": catalog("Open", "Fungua") * 50})
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match="whole"):
+        list(BitextFile(path, SWAHILI))
+    path.write_bytes(b"!<arch>\nrest")
+    with pytest.raises(DataError, match=r"no data\.tar"):
+        list(BitextFile(path, SWAHILI))
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no package of this name"):
+        list(BitextFile(Path("no-such-package-of-any-kind"), SWAHILI))
+    with pytest.raises(DataError, match="no gettext catalogue in 'so'"):
+        list(BitextFile(tree(tmp_path), ReaderOptions(BitextFormat.GETTEXT, "so")))
+    with pytest.raises(ConfigError, match="--language"):
+        list(BitextFile(tmp_path, ReaderOptions(BitextFormat.GETTEXT)))

@@ -1,0 +1,44 @@
+from collections import Counter
+
+import pytest
+
+from kivuko.data.tidying import placeholders, tidy
+
+
+def test_joiners_stay_where_words_are_spelt_with_them() -> None:
+    assert tidy("क\u200dष\u200c") == "क\u200dष\u200c"
+    assert tidy("می\u200cخواهم") == "می\u200cخواهم"
+    assert tidy("a\u200cb \u200d7\u200c") == "ab 7"
+
+
+def test_invisible_characters_go_and_letters_stay() -> None:
+    assert tidy("a\u00adb\u200b\ufeff\x07 c") == "ab c"
+    assert tidy("ﬁ Ａ") == "ﬁ Ａ"
+
+
+@pytest.mark.parametrize(
+    ("text", "tidied"),
+    [
+        ("e\u0323\u0301", "ẹ\u0301"),  # Yoruba: no letter of its own for the second mark
+        ("ﻣﺮﺣﺒﺎ", "مرحبا"),
+        ("مـــرحبا", "مرحبا"),
+        ("അവന\u0d4d\u200d", "അവൻ"),
+        ("হঠাত\u09cd\u200d", "হঠাৎ"),
+    ],
+)
+def test_a_letter_is_written_in_one_way(text: str, tidied: str) -> None:
+    assert tidy(text) == tidied
+    assert tidy(tidied) == tidied
+
+
+def test_each_step_is_counted_where_it_changes_something() -> None:
+    steps: Counter[str] = Counter()
+    for text in ("a &amp; b", "a & b < c", "<i>é</i>", "a\u200bb", "e\u0301"):
+        tidy(text, steps)
+    assert steps == {"character references": 1, "tags": 1, "invisible characters": 1, "letters": 1}
+
+
+def test_order_of_the_arguments_is_the_translators() -> None:
+    assert placeholders("%s has %d") == placeholders("%2$d kwa %1$s")
+    assert placeholders("%s has %s") != placeholders("%s ana")
+    assert placeholders("$4, 5% less") == []

@@ -1,0 +1,135 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kivuko.errors import ConfigError, DataError, ModelError
+from kivuko.search.qdrant import is_edge_store, open_or_create_qdrant, open_qdrant
+from kivuko.search.qdrant.edge import EdgeStore, create_edge_store
+from kivuko.search.qdrant.store import QdrantManifest
+from kivuko.search.store import Entry, Passage
+
+MODEL = {"dim": 8, "model_name": "tiny", "model_digest": "abc", "teacher_digests": ("def",), "language": "sw"}
+
+OPEN = """
+import sys
+from kivuko.errors import ConfigError
+from kivuko.search.qdrant import open_qdrant
+try:
+    open_qdrant(sys.argv[1])
+except ConfigError as error:
+    print(error)
+"""
+
+
+def test_a_store_is_opened_again_with_all_it_held(tmp_path: Path, entry: Callable[..., Entry]) -> None:
+    first = open_or_create_qdrant(tmp_path / "store", **MODEL)  # type: ignore[arg-type]
+    first.add([entry("a")])
+    first.close()
+    again = open_or_create_qdrant(tmp_path / "store", **MODEL)  # type: ignore[arg-type]
+    assert again.get("a") == entry("a").passage
+    assert (again.manifest.teacher_digests, again.manifest.language, again.dim) == (("def",), "sw", 8)
+    again.close()
+
+
+def test_a_second_process_is_told_why_it_cannot_open_it(tmp_path: Path, manifest: QdrantManifest) -> None:
+    store = create_edge_store(tmp_path / "store", manifest)
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, str(store.directory)], capture_output=True, text=True, check=True
+    )
+    assert "admits one, readers included: close it there" in done.stdout
+    store.close()
+    open_qdrant(store.directory).close()
+
+
+def test_another_model_is_refused_and_leaves_the_directory_free(tmp_path: Path) -> None:
+    open_or_create_qdrant(tmp_path / "store", **MODEL).close()  # type: ignore[arg-type]
+    for other in ({"model_digest": "xyz"}, {"model_digest": None}, {"dim": 16}):
+        with pytest.raises(ModelError, match="holds embeddings by tiny"):
+            open_or_create_qdrant(tmp_path / "store", **(MODEL | other))  # type: ignore[arg-type]
+    open_qdrant(tmp_path / "store").close()
+
+
+def test_a_directory_with_something_else_is_left_alone(tmp_path: Path, manifest: QdrantManifest) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "mine.txt").write_text("x")
+    with pytest.raises(DataError, match=r"something at .* already"):
+        create_edge_store(tmp_path / "letters", manifest)
+    assert [path.name for path in (tmp_path / "letters").iterdir()] == ["mine.txt"]
+    with pytest.raises(DataError, match="is not a qdrant store"):
+        EdgeStore(tmp_path / "letters")
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path, manifest: QdrantManifest) -> None:
+    create_edge_store(tmp_path / "store", manifest).close()
+    (tmp_path / "store" / "shard" / "edge_config.json").write_text("{")
+    assert is_edge_store(tmp_path / "store")
+    with pytest.raises(DataError, match="store is damaged"):
+        open_qdrant(tmp_path / "store")
+
+
+def test_shards_are_for_servers(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="for a Qdrant server"):
+        open_or_create_qdrant(tmp_path / "store", **MODEL, shards=2)  # type: ignore[arg-type]
+    assert not (tmp_path / "store").exists()
+
+
+def test_candidates_limit_what_maxsim_sees_unless_all_are_asked_for(tmp_path: Path, manifest: QdrantManifest) -> None:
+    store = create_edge_store(tmp_path / "store", manifest)
+    axis = np.eye(8, dtype=np.float32)
+    # One token of "hidden" is the query itself, but its mean points elsewhere; means of the others lean to the query.
+    hidden = np.concatenate([axis[:1], np.repeat(axis[1:2], 30, axis=0)])
+    others = [Entry(Passage(f"d{n}", "", ""), 0.7 * axis[:1] + 0.01 * axis[2:3]) for n in range(20)]
+    store.add([Entry(Passage("hidden", "", ""), hidden), *others])
+    store.prefetch = 5
+    assert store.search([axis[:1]], top_k=1)[0][0].passage.doc_id != "hidden"
+    store.prefetch = None
+    assert store.search([axis[:1]], top_k=1)[0][0].passage.doc_id == "hidden"
+    store.close()
+
+
+KILLED = """
+import sys, os
+import numpy as np
+from kivuko.search.qdrant import open_qdrant
+from kivuko.search.store import Entry, Passage
+
+store = open_qdrant(sys.argv[1])
+first = len(store) // 8
+os.write(1, b"open\\n")
+for number in range(first, first + 10_000):
+    tokens = np.ones((200, 8), dtype=np.float32)
+    store.add(Entry(Passage(f"{number}-{place}", "", "x" * 1000), tokens) for place in range(10))
+    store.delete([f"{number}-0", f"{number}-1"])
+    os.write(1, f"{number}\\n".encode())
+"""
+
+
+def test_kill_9_loses_nothing_committed_and_leaves_whole_commits(tmp_path: Path, manifest: QdrantManifest) -> None:
+    create_edge_store(tmp_path / "store", manifest).close()
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "store")]
+    committed = -1
+    for lines in (3, 7):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writing:
+            assert writing.stdout is not None
+            for _ in range(lines):
+                line = writing.stdout.readline().strip()
+                committed = committed if line == "open" else int(line)
+            writing.kill()
+            rest = [int(line) for line in writing.stdout.read().split() if line.isdecimal()]
+        committed = max([committed, *rest])
+        store = open_qdrant(tmp_path / "store")
+        for number in range(committed + 1):
+            assert [f"{number}-{place}" in store for place in range(10)] == [False, False] + [True] * 8
+        following = sum(f"{committed + 1}-{place}" in store for place in range(10))
+        assert following in (0, 8, 10)
+        assert len(store) == 8 * (committed + 1) + following
+        if following == 10:  # the next writer begins with whole rounds
+            store.delete([f"{committed + 1}-0", f"{committed + 1}-1"])
+        [matches] = store.search([np.ones((1, 8), dtype=np.float32)], top_k=1)
+        assert matches[0].score == pytest.approx(8)
+        store.close()
+    assert committed >= 6

@@ -1,0 +1,78 @@
+import socket
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from kivuko.errors import ConfigError, DataError
+from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server
+from kivuko.search.qdrant.server import ServerStore, connect, create_collection
+from kivuko.search.qdrant.store import QdrantManifest
+from kivuko.search.store import Entry
+
+pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant:UserWarning")
+
+
+@pytest.fixture
+def client() -> Iterator[QdrantClient]:
+    made = QdrantClient(":memory:")
+    yield made
+    made.close()
+
+
+def test_a_collection_says_of_itself_what_it_was_made_for(
+    client: QdrantClient, manifest: QdrantManifest, entry: Callable[..., Entry]
+) -> None:
+    create_collection(client, "passages", manifest, location="memory", shards=2, replicas=1).add([entry("a")])
+    again = ServerStore(client, "passages", location="memory")
+    assert again.manifest == manifest
+    assert again.get("a") == entry("a").passage
+
+
+def test_collections_that_are_missing_taken_or_not_ours_are_refused(
+    client: QdrantClient, manifest: QdrantManifest
+) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        ServerStore(client, "passages", location="memory")
+    create_collection(client, "passages", manifest, location="memory")
+    with pytest.raises(DataError, match="exists already"):
+        create_collection(client, "passages", manifest, location="memory")
+    client.create_collection("other", vectors_config={})
+    with pytest.raises(DataError, match="not a collection of kivuko's"):
+        ServerStore(client, "other", location="memory")
+
+
+def test_what_is_too_much_for_one_request_goes_in_several(
+    client: QdrantClient, manifest: QdrantManifest, entry: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_NUMBERS", 50)  # a passage has 24
+    monkeypatch.setattr(server, "REQUEST_IDS", 2)
+    store = create_collection(client, "passages", manifest, location="memory")
+    store.add(entry(f"d{number}") for number in range(7))
+    assert len(store) == 7
+    store.delete([f"d{number}" for number in range(5)])
+    assert [match.passage.doc_id for match in store.search([np.eye(8, dtype=np.float32)], top_k=9)[0]] != []
+    assert len(store) == 2
+
+
+def test_a_server_that_does_not_answer_is_one_clear_error() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/passages"
+        with pytest.raises(DataError, match="does not answer as a Qdrant server does"):
+            open_qdrant(address)
+        with pytest.raises(DataError, match="does not answer as a Qdrant server does"):
+            open_or_create_qdrant(address, dim=8, model_name="tiny", model_digest="abc")
+
+
+@pytest.mark.parametrize("address", ["http://localhost:6333", "http://localhost:6333/", "http:///passages"])
+def test_an_address_must_name_a_collection(address: str) -> None:
+    with pytest.raises(ConfigError, match="names no collection"):
+        connect(address)
+
+
+def test_an_address_may_have_a_path_before_the_collection() -> None:
+    client, collection = connect("http://localhost:6333/behind/proxy/passages")
+    assert collection == "passages"
+    client.close()

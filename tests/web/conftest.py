@@ -1,0 +1,52 @@
+"""A service over two small collections, asked by tiny real encoders."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sentence_transformers import MultiVectorEncoder
+from starlette.testclient import TestClient
+
+from kivuko.data.collections import Document
+from kivuko.models.encoder import model_identity
+from kivuko.search import build_index
+from kivuko.web.app import create_app
+from kivuko.web.service import Service, load_services
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="session")
+def documents(sentences: list[str]) -> list[Document]:
+    titles = ["", "Mvua", " ", "Kliniki ya Dodoma", "A bus"]
+    return [Document(f"d{n}", titles[n % 5], text) for n, text in enumerate(sentences)]
+
+
+@pytest.fixture(scope="session")
+def served_index(
+    tiny_encoder: MultiVectorEncoder,
+    tiny_encoder_dir: Path,
+    documents: list[Document],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    directory = tmp_path_factory.mktemp("served") / "news"
+    build_index(
+        tiny_encoder,
+        documents,
+        directory,
+        model_name=str(tiny_encoder_dir),
+        model_digest=model_identity(tiny_encoder_dir),
+        language="en",
+    )
+    return directory
+
+
+@pytest.fixture(scope="session")
+def services(served_index: Path, tiny_encoder_dir: Path) -> list[Service]:
+    return load_services({"news": str(served_index)}, {"sw": str(tiny_encoder_dir), "ur": str(tiny_encoder_dir)})
+
+
+@pytest.fixture
+def client(services: list[Service]) -> Iterator[TestClient]:
+    with TestClient(create_app(services), base_url=LOCAL, raise_server_exceptions=False) as client:
+        yield client

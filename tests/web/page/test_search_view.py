@@ -1,0 +1,203 @@
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from kivuko.data.collections import Document
+
+pytestmark = pytest.mark.slow  # a real browser
+
+
+def asked(query: str, language: str = "sw") -> str:
+    return "/#" + urlencode({"q": query, "language": language, "in": "news"})
+
+
+@pytest.fixture
+def document(documents: list[Document]) -> Document:
+    return documents[6]  # "The teacher asked the pupils to read the story ...", with a title
+
+
+@pytest.fixture
+def found(visit: Any, site: str, document: Document) -> Any:
+    """The page after a search for a document's own words, explained."""
+    page = visit(site, asked(document.text))
+    page.wait_for_selector(".result.explained")
+    return page
+
+
+def plain(place: Any) -> str:
+    """The text of a title or a passage without what is written over its words."""
+    return place.evaluate(
+        "place => { const copy = place.cloneNode(true);"
+        "copy.querySelectorAll('rt').forEach(each => each.remove()); return copy.textContent; }"
+    )
+
+
+def lit(page: Any) -> list[str]:
+    return page.locator(".result").first.locator(".hit").all_inner_texts()
+
+
+def test_before_a_search_there_are_examples_and_no_results(visit: Any, site: str) -> None:
+    page = visit(site)
+    page.wait_for_selector("#examples button")
+    assert page.locator("#language option").all_inner_texts() == ["Kiswahili", "اردو"]
+    assert page.locator("#collection option").inner_text() == "news (10 documents)"
+    assert page.locator(".result").count() == 0
+    assert page.locator("#why").is_hidden()
+
+
+def test_a_question_typed_and_entered_finds_a_document_with_title_passage_and_score(
+    visit: Any, site: str, document: Document
+) -> None:
+    page = visit(site)
+    page.wait_for_selector("#language option", state="attached")
+    page.fill("#query", document.content)
+    page.keyboard.press("Enter")
+    first = page.locator(".result").first
+    first.locator(".score").wait_for()
+    assert (plain(first.locator(".title")), plain(first.locator(".text"))) == (document.title, document.text)
+    assert first.locator(".score").inner_text().startswith("Score ")
+    assert page.locator("#status").inner_text().startswith("10 results")
+    assert "q=" in page.url
+    page.go_back()
+    page.wait_for_selector(".result", state="detached")
+    assert page.input_value("#query") == ""
+
+
+def test_pointing_at_a_word_lights_up_what_it_matched_and_says_how_strongly(found: Any) -> None:
+    found.hover("#words button:text-is('pupils')")
+    assert "pupils" in lit(found)
+    line = found.locator(".result .line").first.inner_text()
+    assert line.startswith("pupils:")
+    assert "0." in line or "1.00" in line
+    strengths = (
+        found.locator(".result")
+        .first.locator(".hit")
+        .evaluate_all(
+            "words => words.map(word => [word.textContent, Number(word.style.getPropertyValue('--strength'))])"
+        )
+    )
+    assert max(strengths, key=lambda pair: pair[1])[0] == "pupils"
+    found.mouse.move(1, 1)
+    assert found.locator(".result .line").first.inner_text().startswith("Strongest:")
+
+
+def test_the_transport_plan_is_another_answer_in_parts_of_a_hundred(found: Any) -> None:
+    found.hover("#words button:text-is('lion')")
+    similar = found.locator(".result .line").first.inner_text()
+    found.get_by_label("Transport plan").check(force=True)
+    found.hover("#words button:text-is('lion')")
+    moved = found.locator(".result .line").first.inner_text()
+    assert "lion" in lit(found)
+    assert "%" in moved
+    assert "%" not in similar
+
+
+def test_matched_words_carry_the_word_of_the_question_and_the_passage_stays_the_same(
+    found: Any, document: Document
+) -> None:
+    glosses = (
+        found.locator(".result")
+        .first.locator("ruby")
+        .evaluate_all(
+            "all => all.map(each => [each.querySelector('.word').textContent, each.querySelector('rt').textContent])"
+        )
+    )
+    assert ["pupils", "pupils"] in glosses
+    assert plain(found.locator(".result .text").first) == document.text
+
+
+def test_words_are_reached_and_walked_by_keys_alone(found: Any) -> None:
+    found.focus("#collection")
+    found.keyboard.press("Tab")
+    assert found.evaluate("document.activeElement.textContent") == "The"
+    found.keyboard.press("ArrowRight")
+    found.keyboard.press("ArrowRight")
+    assert found.evaluate("document.activeElement.textContent") == "asked"
+    assert "asked" in lit(found)
+    assert found.locator("#status").inner_text().startswith("asked: ")
+    found.keyboard.press("End")
+    assert found.evaluate("document.activeElement.textContent") == "lion"
+    found.keyboard.press("Tab")
+    assert found.evaluate("document.activeElement.name") == "method"
+    found.keyboard.press("ArrowRight")
+    assert found.evaluate("document.activeElement.value") == "plan"
+    found.keyboard.press("Tab")
+    found.keyboard.press("Enter")
+    assert found.locator("details[open] tbody tr").count() > 3
+
+
+def test_a_click_keeps_a_word_lit_and_a_second_one_lets_it_go(found: Any) -> None:
+    word = found.locator("#words button:text-is('story')")
+    word.click()
+    found.mouse.move(1, 1)
+    assert word.get_attribute("aria-pressed") == "true"
+    assert "story" in lit(found)
+    word.click()
+    found.mouse.move(1, 1)
+    assert word.get_attribute("aria-pressed") == "false"
+    assert found.locator(".result .line").first.inner_text().startswith("Strongest:")
+
+
+def test_a_language_from_right_to_left_is_written_and_walked_so(visit: Any, site: str) -> None:
+    page = visit(site, asked("افریقہ کا طویل دریا", "ur"))
+    page.wait_for_selector("#words button")
+    assert page.get_attribute("#query", "dir") == page.get_attribute("#words", "dir") == "rtl"
+    first, second = (page.locator("#words button").nth(place).bounding_box() for place in (0, 1))
+    assert first["x"] > second["x"]
+    page.focus("#collection")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("document.activeElement.dataset.query") == "1"
+
+
+def test_places_of_words_count_code_points(visit: Any, site: str) -> None:
+    page = visit(site, asked("🌧🌧 maize 🚌 and beans"))
+    page.wait_for_selector("#words button")
+    assert page.locator("#words button").all_inner_texts() == ["maize", "and", "beans"]
+    assert page.locator("#words").text_content() == "🌧🌧 maize 🚌 and beans"
+
+
+def test_markup_in_a_question_stays_text(visit: Any, site: str) -> None:
+    page = visit(site, asked("<img src=x onerror=alert(1)> maize"))
+    page.wait_for_selector("#words button")
+    assert page.locator("#words img").count() == 0
+    assert "<img" in page.locator("#words").inner_text()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone_scrolls_in_one_direction_only(visit: Any, site: str, document: Document, width: int) -> None:
+    page = visit(site, asked(document.text), viewport={"width": width, "height": 700}, has_touch=True, locale="sw-KE")
+    page.wait_for_selector(".result.explained")
+    page.tap("#words button:text-is('pupils')")
+    assert "pupils" in lit(page)
+    page.locator("details summary").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_interface_speaks_swahili_where_the_browser_does_and_changes_on_the_spot(
+    found: Any, visit: Any, site: str
+) -> None:
+    page = visit(site, locale="sw-KE")
+    page.wait_for_selector("#language option", state="attached")
+    assert page.locator("#search-form button").inner_text() == "Tafuta"
+    assert page.evaluate("document.documentElement.lang") == "sw"
+    assert found.locator("#search-form button").inner_text() == "Search"
+    found.select_option("#interface", "sw")
+    assert found.locator("#search-form button").inner_text() == "Tafuta"
+    assert found.locator("#summary").inner_text().startswith("Matokeo 10")
+    found.reload()
+    found.wait_for_selector(".result.explained")
+    assert found.locator(".result .line b").first.inner_text() == "Yenye nguvu zaidi:"
+
+
+def test_colors_follow_the_system_until_they_are_chosen(visit: Any, site: str) -> None:
+    page = visit(site, color_scheme="dark")
+    color = "getComputedStyle(document.documentElement).backgroundColor"
+    switch = page.get_by_label("Dark colors")
+    dark = page.evaluate(color)
+    assert switch.get_attribute("aria-pressed") == "true"
+    switch.click()
+    assert page.evaluate(color) != dark
+    page.reload()
+    assert page.evaluate(color) != dark

@@ -1,0 +1,48 @@
+"""The service keeps what its OpenAPI schema promises, whatever is asked."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from kivuko.web.app import create_app
+from kivuko.web.service import Service
+
+OPERATIONS = [
+    ("/api/collections", "GET"),
+    ("/api/search", "POST"),
+    ("/api/search/batch", "POST"),
+    ("/api/explain", "POST"),
+    ("/api/align", "POST"),
+    ("/api/health", "GET"),
+    ("/metrics", "GET"),
+]
+
+
+@pytest.fixture(scope="module")
+def promised(services: list[Service]) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(services))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_answers_are_as_the_schema_says(
+    promised: schemathesis.BaseSchema, path: str, method: str, mode: GenerationMode
+) -> None:
+    operation = promised[path][method]
+
+    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy(generation_mode=mode))
+    def promise_is_kept(case: schemathesis.Case) -> None:
+        # A text of control characters alone is valid JSON and no query.
+        case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+    if mode is GenerationMode.POSITIVE or method == "POST":  # a GET without parameters knows no invalid request
+        promise_is_kept()
+
+
+def test_every_operation_is_tried(promised: schemathesis.BaseSchema) -> None:
+    found = {(each.ok().path, each.ok().method.upper()) for each in promised.get_all_operations()}
+    assert found == set(OPERATIONS)

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+from sentence_transformers import MultiVectorEncoder
+
+from kivuko.data.collections import Document
+from kivuko.errors import ModelError
+from kivuko.models.encoder import model_identity
+from kivuko.search import build_index
+from kivuko.search.flat import create_store
+from kivuko.search.store import ingest
+from kivuko.web.problems import Problem
+from kivuko.web.schemas import BatchRequest, ExplainRequest
+from kivuko.web.service import Service, load_services, open_collection
+
+
+def test_a_store_is_asked_as_an_index_is(
+    services: list[Service],
+    tiny_encoder: MultiVectorEncoder,
+    tiny_encoder_dir: Path,
+    documents: list[Document],
+    tmp_path: Path,
+) -> None:
+    identity = model_identity(tiny_encoder_dir)
+    store = create_store(tmp_path / "store", dim=32, model_name="runs/tiny", model_digest=identity)
+    ingest(store, tiny_encoder, documents, language="en")
+    [stored] = load_services({"news": str(tmp_path / "store")}, {"sw": str(tiny_encoder_dir)})
+    ask = BatchRequest(queries=[documents[3].text], language="sw", collection="news", top_k=3)
+    [found], [exact] = stored.search(ask).results, services[0].search(ask).results
+    assert [hit.doc_id for hit in found] == [hit.doc_id for hit in exact]
+    why = ExplainRequest(query=documents[3].text, language="sw", collection="news", doc_id="d3")
+    assert stored.explain(why) == services[0].explain(why)
+    with pytest.raises(Problem, match="no document 'd99' here"):
+        stored.explain(why.model_copy(update={"doc_id": "d99"}))
+
+
+def test_a_model_that_does_not_belong_is_refused_unless_told(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, documents: list[Document], tmp_path: Path
+) -> None:
+    build_index(tiny_encoder, documents, tmp_path / "other", model_name="/runs/a/stranger", model_digest="0" * 64)
+    collections, models = {"news": open_collection(str(tmp_path / "other"))}, {"sw": str(tiny_encoder_dir)}
+    with pytest.raises(ModelError, match="stranger"):
+        Service(collections, models)
+    service = Service(collections, models, any_model=True)
+    assert service.search(BatchRequest(queries=["bus"], language="sw", collection="news")).results[0]
+    with pytest.raises(Problem, match="a/stranger, is not loaded") as refused:
+        service.explain(ExplainRequest(query="bus", language="sw", collection="news", doc_id="d0"))
+    assert refused.value.status == 409
+    assert "/runs" not in refused.value.message
+
+
+def test_what_serves_one_teacher_to_two_students_loads_it_once(services: list[Service]) -> None:
+    assert services[0]._aligners["sw"].teacher is services[0]._aligners["ur"].teacher
