@@ -1,5 +1,5 @@
 // The transport plan as lines between two sentences: side by side in rows where they fit, else in two columns.
-import { draw, focusOnly } from "./dom.js";
+import { draw, focusOnly, make } from "./dom.js";
 import { message, number, say } from "./interface.js";
 
 const LEAST = 0.08; // of the largest mass: thinner lines only hide the others
@@ -25,8 +25,9 @@ export function showLinks(place, plan) {
     side.words.map((word, position) => makeWord(plan, layout.places[which][position], side, which, position, word)),
   );
   picture.append(draw("g", { "aria-hidden": "true" }, ...lines), ...words.flat());
-  listen(picture, words, lines, plan, inRows);
-  place.replaceChildren(picture);
+  const frame = make("div", {}, picture); // listens: an SVG element that hears of the focus is a tab stop in Chromium
+  listen(frame, picture, words, lines, plan, inRows);
+  place.replaceChildren(frame);
 }
 
 function measure(words, family) {
@@ -121,7 +122,7 @@ function partnersOf(plan, which, position) {
     .sort((one, other) => other.mass - one.mass);
 }
 
-function listen(picture, words, lines, plan, inRows) {
+function listen(frame, picture, words, lines, plan, inRows) {
   const nodes = words.flat();
   const choose = (node) => {
     const end = node?.dataset.end;
@@ -136,11 +137,11 @@ function listen(picture, words, lines, plan, inRows) {
     for (const each of nodes) each.classList.toggle("lit", lit.has(each.dataset.end));
   };
   const focused = () => (picture.contains(document.activeElement) ? document.activeElement.closest(".node") : null);
-  picture.addEventListener("pointerover", (event) => choose(event.target.closest(".node") ?? focused()));
-  picture.addEventListener("pointerleave", () => choose(focused()));
-  picture.addEventListener("focusin", (event) => choose(event.target.closest(".node")));
-  picture.addEventListener("focusout", () => choose(null));
-  picture.addEventListener("keydown", (event) => {
+  frame.addEventListener("pointerover", (event) => choose(event.target.closest(".node") ?? focused()));
+  frame.addEventListener("pointerleave", () => choose(focused()));
+  frame.addEventListener("focusin", (event) => choose(event.target.closest(".node")));
+  frame.addEventListener("focusout", () => choose(null));
+  frame.addEventListener("keydown", (event) => {
     const node = focused();
     if (!node) return;
     const [which, position] = node.dataset.end.split(":").map(Number);

@@ -5,8 +5,8 @@ import { message, number, say } from "./interface.js";
 import { light, markedText, pairLine, pairsOf, pairTable, spokenPairs } from "./why.js";
 
 const EXAMPLES = {
-  en: ["Which river is the longest in Africa?", "Who discovered penicillin?"],
-  sw: ["Mto mrefu zaidi Afrika ni upi?", "Nani aligundua penisilini?"],
+  en: ["Which river is the longest in Africa?", "What is the capital of Kenya?"],
+  sw: ["Mto mrefu zaidi Afrika ni upi?", "Mji mkuu wa Kenya ni upi?"],
 };
 
 let languages = [];
