@@ -62,6 +62,7 @@ def workers_of_this_process(name: str) -> list[psutil.Process]:
     return [child for child in children if child.cmdline() and child.cmdline()[0].startswith(f"ray::{name}")]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_no_portion_and_doubles_none(squarers: list[Any]) -> None:
     portions = [[number, number + 1] for number in range(0, 40, 2)]
     made = []
@@ -74,6 +75,7 @@ def test_a_killed_worker_loses_no_portion_and_doubles_none(squarers: list[Any]) 
     assert victim.pid not in {process.pid for process in workers_of_this_process("Squarer")}
 
 
+@pytest.mark.slow
 def test_portions_are_read_only_a_few_ahead(squarers: list[Any]) -> None:
     read = []
 
@@ -86,16 +88,19 @@ def test_portions_are_read_only_a_few_ahead(squarers: list[Any]) -> None:
         assert len(read) <= done + 1 + ingestion.AHEAD * len(squarers)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_is_raised_as_it_was(squarers: list[Any]) -> None:
     with pytest.raises(ModelError, match=r"^-1 cannot be squared here\.$"):
         list(in_order(squarers, square, [[1], [-1], [2]]))
 
 
+@pytest.mark.slow
 def test_a_portion_that_kills_every_worker_ends_in_a_clear_error(squarers: list[Any]) -> None:
     with pytest.raises(ConfigError, match="smaller batch size"):
         list(in_order(squarers, square, [[1], [-2], [2]]))
 
 
+@pytest.mark.slow
 def test_every_socket_of_the_cluster_is_on_the_loopback_interface(squarers: list[Any]) -> None:
     import ray  # noqa: PLC0415 - after kivuko has prepared it
 
@@ -110,6 +115,7 @@ def test_every_socket_of_the_cluster_is_on_the_loopback_interface(squarers: list
     assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
+@pytest.mark.slow
 def test_numbers_of_workers_and_batches_are_positive(cluster: None, tmp_path: Path) -> None:
     flat = create_store(tmp_path / "flat", dim=32, model_name="tiny")
     with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):
