@@ -167,7 +167,8 @@ class TransplantConfig(Frozen):
 
     Attributes:
         vocabulary_size: Size of the vocabulary trained on the translations, before the union with the teacher's.
-        iterations: Passes of IBM Model 1.
+        iterations: Passes of lexical alignment.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, which expects none.
         keep_share: Share of links to itself from which a teacher piece keeps its embedding.
         copied_share: Share of occurrences on both sides of a pair from which a word counts as a name, which stays cut
             as the teacher cuts it; 2 leaves names to the new vocabulary.
@@ -175,6 +176,7 @@ class TransplantConfig(Frozen):
 
     vocabulary_size: int = Field(default=16_000, ge=100, le=500_000)
     iterations: int = Field(default=5, ge=1, le=100)
+    tension: float = Field(default=4.0, ge=0, le=100)
     keep_share: float = Field(default=0.5, ge=0, le=1)
     copied_share: float = Field(default=0.5, gt=0, le=2)
 
@@ -195,6 +197,8 @@ class TrainingConfig(Frozen):
         seed: Seed of the order of the pairs, of what is held out, and of all else that is drawn.
         threads: Threads of the mathematics; None leaves them to torch.
         device: Where it is trained; None takes an accelerator when there is one.
+        precision: Of the encoders' forward and backward pass; weights, optimizer and losses stay in float32. bfloat16
+            is faster on accelerators and on processors with matrix units (AMX), and slower on others.
     """
 
     epochs: float = Field(default=1.0, ge=0, le=1000)
@@ -209,6 +213,7 @@ class TrainingConfig(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int | None = Field(default=None, ge=1, le=1024)
     device: str | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class ValidationConfig(Frozen):

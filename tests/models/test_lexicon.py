@@ -9,17 +9,20 @@ SWAHILI = [[0], [1], [0, 2], [1, 2], [0], [1, 3]]
 
 
 def model_1_by_hand(
-    given: list[list[int]], explained: list[list[int]], sizes: tuple[int, int], iterations: int
+    given: list[list[int]], explained: list[list[int]], sizes: tuple[int, int], iterations: int, tension: float = 0
 ) -> np.ndarray:
-    """IBM Model 1 as the textbook has it, one token at a time; the empty word is the last column."""
+    """IBM Model 1 as the textbook has it, one token at a time, times a prior; the empty word is the last column."""
     table = np.full((sizes[1], sizes[0] + 1), 1 / sizes[1])
     counts = table
     for _ in range(iterations):
         counts = np.zeros_like(table)
         for e, f in zip(given, explained, strict=True):
             columns = [*e, sizes[0]]
-            for token in f:
-                posterior = table[token, columns] / table[token, columns].sum()
+            for place, token in enumerate(f):
+                away = [abs((place + 0.5) / len(f) - (other + 0.5) / len(e)) for other in range(len(e))]
+                prior = np.exp(-tension * np.array(away))
+                posterior = table[token, columns] * [*prior / prior.mean(), 1] if e else table[token, columns]
+                posterior /= posterior.sum()
                 np.add.at(counts[token], columns, posterior)
         table = counts / np.maximum(counts.sum(axis=0), 1e-300)
     return counts[:, : sizes[0]]
@@ -30,6 +33,26 @@ def test_links_are_those_of_the_textbook_loop() -> None:
     backward = model_1_by_hand(SWAHILI, ENGLISH, (4, 4), 4)
     found = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, iterations=4).counts.toarray()
     np.testing.assert_allclose(found, np.sqrt(forward * backward.T), rtol=1e-9, atol=1e-12)
+
+
+def test_a_tension_weighs_links_by_their_distance_from_the_diagonal() -> None:
+    forward = model_1_by_hand(ENGLISH, SWAHILI, (4, 4), 4, tension=4)
+    backward = model_1_by_hand(SWAHILI, ENGLISH, (4, 4), 4, tension=4)
+    found = align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, iterations=4, tension=4).counts.toarray()
+    np.testing.assert_allclose(found, np.sqrt(forward * backward.T), rtol=1e-5, atol=1e-9)
+
+
+def test_order_tells_words_apart_that_always_occur_together() -> None:
+    pairs = [[0, 1]] * 3
+    with_order = align_pieces(pairs, pairs, english_size=2, target_size=2, tension=4).counts.toarray()
+    without = align_pieces(pairs, pairs, english_size=2, target_size=2).counts.toarray()
+    assert with_order.argmax(axis=1).tolist() == [0, 1]
+    np.testing.assert_allclose(without, without[0, 0])
+
+
+def test_a_negative_tension_is_refused() -> None:
+    with pytest.raises(ValueError, match="got -1"):
+        align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, tension=-1)
 
 
 def test_words_find_their_translations() -> None:

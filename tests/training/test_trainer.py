@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from sentence_transformers import MultiVectorEncoder
-from torch import nn
+from torch import Tensor, nn
 
 from kivuko.config import TrainingConfig
 from kivuko.data.bitext import SentencePair
 from kivuko.errors import DataError
 from kivuko.losses import BitextLoss, ScoresLoss, SentenceLoss, TransportLoss
+from kivuko.losses.bitext_loss import TokenBatch
 from kivuko.training.held_out import HeldOut
 from kivuko.training.trainer import embedding_parameter, last_checkpoint, set_dropout, train
 
@@ -39,6 +40,28 @@ def test_training_lowers_the_loss(
     first, second = (log.history[0]["loss"] for log in logs)
     assert logs[0].steps == 10
     assert second < 0.97 * first
+
+
+def test_bfloat16_is_for_the_encoders_alone(
+    student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder, order: list[SentencePair], tmp_path: Path
+) -> None:
+    class Watched(ScoresLoss):
+        def compare(self, student: TokenBatch, teacher: TokenBatch) -> Tensor:
+            assert not torch.is_autocast_enabled("cpu")
+            seen.append((student.embeddings, teacher.embeddings))
+            return super().compare(student, teacher)
+
+    seen: list[tuple[Tensor, Tensor]] = []
+    usual = student[0].model.config._attn_implementation
+    config = CONFIG.model_copy(update={"precision": "bfloat16", "learning_rate": 0.0, "embedding_learning_rate": 0.0})
+    train(student, Watched(student, tiny_encoder), order[:4], config, directory=tmp_path / "half")
+    train(student, Watched(student, tiny_encoder), order[:4], CONFIG, directory=tmp_path / "full")
+    assert all(parameter.dtype == torch.float32 for parameter in student.parameters())
+    assert student[0].model.config._attn_implementation == usual
+    for half, full in zip(*seen, strict=True):
+        assert half.dtype == torch.float32
+        assert not torch.equal(half, full)
+        torch.testing.assert_close(half, full, atol=0.02, rtol=0)
 
 
 def test_teacher_is_not_trained(

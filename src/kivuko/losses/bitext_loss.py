@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -60,6 +61,8 @@ class BitextLoss(nn.Module, ABC):
         self.model = model
         # Set it where several students see the same batches.
         self.memory: TeacherMemory | None = None
+        # Whether both encoders run in bfloat16, which the trainer's own setting would do for the student alone.
+        self.in_bfloat16 = False
         # In a tuple, so that it is neither a submodule nor in the optimizer.
         self._teacher = (teacher.eval().requires_grad_(False),)
 
@@ -87,9 +90,10 @@ class BitextLoss(nn.Module, ABC):
     def forward(
         self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None
     ) -> Tensor | dict[str, Tensor]:
-        """Encode both columns and compare them."""
+        """Encode both columns and compare them, in float32 whatever the encoders were told by autocast."""
         student, teacher = self.encode(sentence_features)
-        return self.compare(student, teacher)
+        with torch.autocast(student.embeddings.device.type, enabled=False):
+            return self.compare(student, teacher)
 
     def encode(self, sentence_features: Iterable[dict[str, Any]]) -> tuple[TokenBatch, TokenBatch]:
         """Return the token embeddings of both columns, those of the teacher without a gradient."""
@@ -98,9 +102,11 @@ class BitextLoss(nn.Module, ABC):
             raise ValueError(f"expected two columns, translations then English, got {len(columns)}")
         # A wrapped model (DDP, compiled) does not have the encoder's methods; the teacher was made for the same device.
         student_encoder = getattr(self.model, "module", self.model)
-        with torch.no_grad():
-            teacher = self._taught(columns[1])
-        return _encode(self.model, student_encoder, columns[0], lengths=self.reads_lengths), teacher
+        device = columns[0]["input_ids"].device.type
+        with torch.autocast(device, torch.bfloat16) if self.in_bfloat16 else nullcontext():
+            with torch.no_grad():
+                teacher = self._taught(columns[1])
+            return _encode(self.model, student_encoder, columns[0], lengths=self.reads_lengths), teacher
 
     def _taught(self, features: dict[str, Any]) -> TokenBatch:
         ids, mask = features["input_ids"], features["attention_mask"]
@@ -158,7 +164,9 @@ class MixtureLoss(BitextLoss):
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor | None = None) -> dict[str, Tensor]:
         """Encode both columns once and return the weighted terms, which the trainer adds."""
-        return self.terms(*self.encode(sentence_features))
+        student, teacher = self.encode(sentence_features)
+        with torch.autocast(student.embeddings.device.type, enabled=False):
+            return self.terms(student, teacher)
 
 
 def _encode(encoder: nn.Module, settings: MultiVectorEncoder, features: dict[str, Any], *, lengths: bool) -> TokenBatch:

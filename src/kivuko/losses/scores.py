@@ -33,18 +33,23 @@ def mean_maxsim(
 class _BestMatch(torch.autograd.Function):
     """The inner product of each query token with its best token of each document, (queries, query_tokens, documents).
 
-    Backward reads only the tokens that were best: the gradient of a maximum is zero everywhere else, and the generic
-    rule would go through the whole matrix of similarities again.
+    Document tokens are the rows of the matrix of similarities, so that a maximum over the tokens of a document runs
+    along whole rows. Backward reads only the tokens that were best: the gradient of a maximum is zero everywhere else,
+    and the generic rule would go through the whole matrix again.
     """
 
     @staticmethod
     def forward(ctx: Any, queries: Tensor, documents: Tensor, document_mask: Tensor) -> Tensor:
         count, length = documents.shape[:2]
-        similarity = queries.flatten(0, 1) @ documents.flatten(0, 1).T
-        similarity.masked_fill_(~document_mask.flatten(), -torch.inf)
-        best, place = similarity.reshape(-1, count, length).max(dim=-1)
-        ctx.save_for_backward(documents, place + length * torch.arange(count, device=place.device))
-        return best.reshape(*queries.shape[:2], count)
+        similarity = documents.flatten(0, 1) @ queries.flatten(0, 1).T
+        similarity.index_fill_(0, (~document_mask.flatten()).nonzero()[:, 0], -torch.inf)
+        similarity = similarity.reshape(count, length, -1)
+        if ctx.needs_input_grad[0]:
+            best, place = similarity.max(dim=1)
+            ctx.save_for_backward(documents, place.T + length * torch.arange(count, device=best.device))
+        else:  # several times as fast
+            best = similarity.amax(dim=1)
+        return best.T.reshape(*queries.shape[:2], count)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:

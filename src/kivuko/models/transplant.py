@@ -49,21 +49,23 @@ def transplant(
     *,
     vocabulary_size: int = 16_000,
     iterations: int = 5,
+    tension: float = 4.0,
     keep_share: float = 0.5,
     copied_share: float = 0.5,
 ) -> Transplant:
     """Grow a student: the teacher's body, its vocabulary, and new pieces that start where their translations are.
 
     A piece f of the target languages gets the embedding sum_e w(e | f) E(e), scaled to the length
-    sum_e w(e | f) |E(e)|, with w the normalized expected links of IBM Model 1: a mean of vectors is shorter than they
-    are, and the position embedding that is added to it is not. A teacher piece that occurs in the translations and
+    sum_e w(e | f) |E(e)|, with w the normalized expected links of `align_pieces`: a mean of vectors is shorter than
+    they are, and the position embedding that is added to it is not. A teacher piece that occurs in the translations and
     mostly links to itself (names, numbers) keeps the teacher's embedding; so does every piece that does not occur.
 
     Args:
         teacher: The teacher. It is not changed.
         pairs: Bitext of one or several target languages.
         vocabulary_size: Size of the vocabulary trained on the translations.
-        iterations: Passes of expectation maximization of IBM Model 1.
+        iterations: Passes of expectation maximization.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1.
         keep_share: A teacher piece keeps its own embedding from this share of links to itself, in [0, 1].
         copied_share: Words that stand on both sides of their pairs at least in this share of their occurrences are
             names, and stay cut as the teacher cuts them; above 1, no word is.
@@ -79,7 +81,14 @@ def transplant(
     english = _piece_ids(fast_tokenizer, [pair.english for pair in sample])
     translations = _piece_ids(vocabulary.tokenizer, [pair.translation for pair in sample])
     size = vocabulary.kept + len(vocabulary.new_pieces)
-    lexicon = align_pieces(english, translations, english_size=vocabulary.kept, target_size=size, iterations=iterations)
+    lexicon = align_pieces(
+        english,
+        translations,
+        english_size=vocabulary.kept,
+        target_size=size,
+        iterations=iterations,
+        tension=tension,
+    )
 
     student = copy.deepcopy(teacher)
     transformer = backbone(student)

@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,6 +104,7 @@ def train(
             "Give more bitext, more epochs or a smaller batch."
         )
     set_dropout(student, config.dropout)
+    loss.in_bfloat16 = config.precision == "bfloat16"
     # An example that is there keeps the trainer from looking for some, with a bar of its own.
     student.model_card_data.widget = [{"text": order[0].translation}]
     longest = min(config.max_tokens, *(model.max_seq_length or config.max_tokens for model in (student, loss.teacher)))
@@ -152,7 +154,8 @@ def train(
     checkpoint = last_checkpoint(directory)
     if checkpoint is not None:
         loss.restore(load_file(Path(checkpoint) / _LOSS_STATE, device=str(student.device)))
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with _quick_attention(student, config):
+        trainer.train(resume_from_checkpoint=checkpoint)
     student.eval()
     return TrainingLog(steps, [dict(entry) for entry in trainer.state.log_history])
 
@@ -176,6 +179,19 @@ def set_dropout(encoder: MultiVectorEncoder, probability: float) -> None:
             module.p = probability
         if isinstance(getattr(module, "attention_dropout", None), float):
             module.attention_dropout = probability  # type: ignore[assignment]
+
+
+@contextmanager
+def _quick_attention(student: MultiVectorEncoder, config: TrainingConfig) -> Iterator[None]:
+    """Train with plain attention where torch's fused one is slow: backward, in bfloat16, on a CPU."""
+    model: Any = backbone(student).model
+    usual = model.config._attn_implementation
+    if config.precision == "bfloat16" and student.device.type == "cpu" and usual == "sdpa":
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(usual)
 
 
 def embedding_parameter(loss: nn.Module, student: MultiVectorEncoder) -> str:
