@@ -119,7 +119,8 @@ def train(
         weight_decay=0.0,
         use_cpu=config.device == "cpu",
         seed=config.seed,
-        save_strategy="steps",
+        # A run of fewer steps would only get the checkpoint that the trainer writes at the end of every run.
+        save_strategy="steps" if steps > config.save_every else "no",
         save_steps=config.save_every,
         save_total_limit=config.keep_checkpoints,
         eval_strategy="steps" if validator else "no",

@@ -3,17 +3,20 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
 from ir_measures import ScoredDoc
 
 from kivuko.data.collections import Collection
 from kivuko.data.trec import read_run
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.scores import Score, write_scores
-from kivuko.experiment.comparison.cells import SCORES, Layout
+from kivuko.experiment.comparison.cells import RECORD, SCORES, Layout
 from kivuko.experiment.comparison.config import Baseline, CompareConfig, LanguageConfig, TaskConfig
 from kivuko.experiment.comparison.prepare import language_bitext
 from kivuko.experiment.comparison.scoring import depth, read_task, run_path, score_model, score_run
+from kivuko.experiment.unfinished import write_json
 from kivuko.models.encoder import load_encoder
 from kivuko.models.translation import TranslatorConfig, load_translator, translate_queries
 from kivuko.models.translation_cache import TranslationCache
@@ -28,20 +31,32 @@ _ENGLISH = Analyzer(stemmer="english")
 Translate = Callable[[Collection], Collection]
 
 
-def run_baseline(
-    config: CompareConfig, language: LanguageConfig, baseline: Baseline, layout: Layout, directory: Path
-) -> None:
+class BaselineRun(NamedTuple):
+    """A baseline in a language."""
+
+    language: str
+    baseline: Baseline
+
+    def __str__(self) -> str:
+        return f"{self.language}: {self.baseline}"
+
+
+def run_baseline(config: CompareConfig, item: BaselineRun, out: Path) -> None:
     """Run a baseline on all tasks of a language; on none, where it needs translations and no task has them.
+
+    Runs and scores are written, and last of all the record.
 
     Args:
         config: The comparison.
-        language: The language.
-        baseline: Which one.
-        layout: Where teacher, students and indexes are.
-        directory: Where runs and scores are written.
+        item: Which baseline, in which language.
+        out: The folder of the comparison, with teacher, students and indexes in it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    layout, language, baseline = Layout(out), config.language(item.language), item.baseline
     name = str(baseline)
+    directory = layout.baseline(language.code, name)
+    directory.mkdir(parents=True, exist_ok=True)
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
     match baseline:
         case Baseline.ZERO_SHOT | Baseline.UNTRAINED | Baseline.TRANSLATED:
             model = layout.start(language.code) if baseline is Baseline.UNTRAINED else layout.teacher
@@ -69,6 +84,7 @@ def run_baseline(
             )
         case Baseline.MT_BM25:
             _lexical(config, language, baseline, directory, _machine_translation(config, language, layout))
+    write_json(directory / RECORD, {"baseline": name})
 
 
 def run_fusion(language: LanguageConfig, name: str, seed: int, directories: Sequence[Path], place: Path) -> list[Score]:

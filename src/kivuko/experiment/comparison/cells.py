@@ -75,20 +75,28 @@ def tuning_cells(config: CompareConfig) -> list[Cell]:
     ]
 
 
-def final_cells(config: CompareConfig, chosen: Mapping[str, int]) -> list[Cell]:
+def final_cells(
+    config: CompareConfig, chosen: Mapping[str, int], *, systems: Sequence[str] | None = None
+) -> list[Cell]:
     """List what is tested: every language, system and seed with the chosen trial; then the smaller sizes.
 
     Seeds come first in the order, so that a comparison that is cut short has whole rows.
+
+    Args:
+        config: The comparison.
+        chosen: System -> its trial.
+        systems: Names of systems; all by default.
     """
+    names = [system.name for system in config.systems] if systems is None else systems
     smaller = sorted(set(config.pairs) - {config.most_pairs}, reverse=True)
     sizes = [(config.most_pairs, config.seeds)]
     sizes += [(pairs, config.curve_seeds or config.seeds[:1]) for pairs in smaller]
     return [
-        Cell(language.code, system.name, chosen[system.name], seed, pairs)
+        Cell(language.code, name, chosen[name], seed, pairs)
         for pairs, seeds in sizes
         for seed in seeds
         for language in config.languages
-        for system in config.systems
+        for name in names
     ]
 
 

@@ -4,7 +4,9 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from kivuko.config import BitextSource
 from kivuko.data.bitext import Bitext, SentencePair, read_bitext, split_held_out
@@ -13,6 +15,7 @@ from kivuko.data.leakage import find_leaks
 from kivuko.errors import ConfigError
 from kivuko.experiment.comparison.cells import Layout
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
+from kivuko.experiment.comparison.workers import Workers, saying
 from kivuko.experiment.students import fit_student
 from kivuko.experiment.unfinished import write_json
 from kivuko.models.encoder import load_encoder, model_digest, parameter_count
@@ -38,7 +41,26 @@ def read_and_split(sources: Sequence[BitextSource], held_out: int) -> tuple[list
     return list(kept), list(held)
 
 
-def prepare(config: CompareConfig, out: Path, notify: Callable[[str], None]) -> None:
+class Shared(NamedTuple):
+    """Something that cells share: the student that a language starts from, or the index of a collection's documents.
+
+    Attributes:
+        language: ISO 639 code.
+        collection: BEIR folder, and its split; None for the student.
+        split: Which judgments.
+    """
+
+    language: str
+    collection: Path | None = None
+    split: str = ""
+
+    def __str__(self) -> str:
+        if self.collection is None:
+            return f"{self.language}: the student that all systems start from"
+        return f"{self.language}: the index of {self.collection}"
+
+
+def prepare(config: CompareConfig, out: Path, workers: Workers, notify: Callable[[str], None]) -> None:
     """Make the teacher, the starting students and the indexes; what is there already is left alone.
 
     Raises:
@@ -49,22 +71,40 @@ def prepare(config: CompareConfig, out: Path, notify: Callable[[str], None]) -> 
     if not config.allow_leaks:
         for language in config.languages:
             refuse_leaks(language)
-    splits = {language.code: language_bitext(config, language)[0] for language in config.languages}
     if not layout.teacher.exists():
         notify(f"teacher: {config.teacher}")
-        english = [pair.english for bitexts in splits.values() for bitext in bitexts for pair in bitext.pairs]
+        splits = [language_bitext(config, language)[0] for language in config.languages]
+        english = [pair.english for bitexts in splits for bitext in bitexts for pair in bitext.pairs]
         teacher = load_teacher(config.teacher, dimensions=config.dimensions, english=english)
         _save(lambda beside: teacher.save(str(beside), create_model_card=False), layout.teacher)
-    for language in config.languages:
-        if not layout.start(language.code).exists():
-            _start(config, layout, language.code, splits[language.code], notify)
-    teacher_digest = model_digest(layout.teacher)
+    workers.run(make_shared, _missing(config, layout), progress=saying(notify))
+
+
+def make_shared(config: CompareConfig, item: Shared, out: Path) -> None:
+    """Make a student to start from, or an index."""
+    layout = Layout(out)
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    if item.collection is None:
+        _start(config, layout, item.language)
+    else:
+        _index(layout, read_collection(item.collection, split=item.split))
+
+
+def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
+    """List what is not there yet, the indexes of most documents first: nobody is to wait for them at the end."""
+    indexes: dict[Path, tuple[int, Shared]] = {}
     for language in config.languages:
         places = [(task.collection, task.split) for task in language.tasks]
         if language.validation:
             places.append((language.validation.collection, language.validation.split))
-        for place, split in places:
-            _index(layout, read_collection(place, split=split), teacher_digest, notify)
+        for collection, split in places:
+            corpus = read_collection(collection, split=split).corpus
+            index = layout.index(corpus_digest(corpus))
+            if index not in indexes and not is_index(index):
+                indexes[index] = sum(1 for _ in corpus), Shared(language.code, collection, split)
+    starts = [Shared(each.code) for each in config.languages if not layout.start(each.code).exists()]
+    return [item for _, item in sorted(indexes.values(), key=lambda found: -found[0])] + starts
 
 
 def refuse_leaks(language: LanguageConfig) -> None:
@@ -93,13 +133,11 @@ def start_record(layout: Layout, language: str) -> dict[str, Any]:
     return dict(json.loads((layout.start(language) / "start.json").read_text(encoding="utf-8")))
 
 
-def _start(
-    config: CompareConfig, layout: Layout, code: str, bitexts: Sequence[Bitext], notify: Callable[[str], None]
-) -> None:
+def _start(config: CompareConfig, layout: Layout, code: str) -> None:
     teacher = load_teacher(layout.teacher)
-    notify(f"{code}: the student that all systems start from")
     record: dict[str, Any] = {"student": config.student or "transplant"}
     if config.student is None:
+        bitexts, _ = language_bitext(config, config.language(code))
         pairs = [pair for bitext in bitexts for pair in bitext.pairs]
         grown = transplant(teacher, pairs, **config.transplant.model_dump())
         student = grown.student
@@ -115,19 +153,15 @@ def _start(
     _save(write, layout.start(code))
 
 
-def _index(layout: Layout, collection: Collection, teacher_digest: str, notify: Callable[[str], None]) -> None:
+def _index(layout: Layout, collection: Collection) -> None:
     place = index_of(layout, collection)
-    if is_index(place):
-        return
-    documents = sum(1 for _ in collection.corpus)
-    notify(f"indexing {documents:,} documents")
     place.parent.mkdir(parents=True, exist_ok=True)
     build_index(
         load_encoder(layout.teacher),
         collection.corpus,
         place,
         model_name=str(layout.teacher),
-        model_digest=teacher_digest,
+        model_digest=model_digest(layout.teacher),
     )
 
 

@@ -1,26 +1,21 @@
 """Run a comparison: what is shared, the trials, the cells, the answer. What is finished is not repeated."""
 
 import json
-import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import transformers
-
-from kivuko.errors import ConfigError, KivukoError, ModelError
+from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import Score, read_scores, write_scores
 from kivuko.experiment.comparison.answer import Answer, answer
-from kivuko.experiment.comparison.baselines import run_baseline, run_fusion
+from kivuko.experiment.comparison.baselines import BaselineRun, run_baseline, run_fusion
 from kivuko.experiment.comparison.cells import RECORD, SCORES, Cell, Layout, final_cells, tuning_cells
-from kivuko.experiment.comparison.config import CompareConfig
+from kivuko.experiment.comparison.config import Baseline, CompareConfig
 from kivuko.experiment.comparison.prepare import language_bitext, prepare
 from kivuko.experiment.comparison.training import is_scored, is_validated, run_cell, run_trial
+from kivuko.experiment.comparison.workers import Workers, saying
 from kivuko.experiment.unfinished import PLAN, write_json
 from kivuko.search.staging import exclusive
 
@@ -105,18 +100,23 @@ def compare(
     out.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(out):
         _claim(config, out, resume=resume)
-        prepare(config, out, notify)
-        _same_size(config, Layout(out))
-        trials = tuning_cells(config)
-        _run_all(run_trial, config, [c for c in trials if not is_validated(c, out)], out, jobs, progress)
-        chosen = choose(config, trials, out)
-        write_json(out / TRIALS, {"chosen": chosen, "validation": _validations(trials, out)})
-        cells = final_cells(config, chosen)
-        _run_all(run_cell, config, [cell for cell in cells if not is_scored(cell, out)], out, jobs, progress)
+        with Workers(config, out, jobs) as workers:
+            prepare(config, out, workers, notify)
+            _same_size(config, Layout(out))
+            # Before the cells: what is wrong with a collection is found in minutes, not after hours.
+            _run_baselines(config, out, workers, notify)
+            trials = tuning_cells(config)
+            # The teacher reads the batches of a language and seed once, in the first cell that sees them.
+            train = partial(workers.run, progress=progress, first_alone=lambda cell: cell._replace(system="", trial=0))
+            train(run_trial, [cell for cell in trials if not is_validated(cell, out)])
+            chosen = choose(config, trials, out)
+            write_json(out / TRIALS, {"chosen": chosen, "validation": _validations(trials, out)})
+            cells = final_cells(config, chosen)
+            train(run_cell, [cell for cell in cells if not is_scored(cell, out)])
         for cell in trials:  # those that were not chosen
             shutil.rmtree(cell.directory(out) / "model", ignore_errors=True)
         _same_conditions(config, cells, out)
-        scores = [*_baselines(config, out, notify), *_scores_of(cells, out, config.most_pairs)]
+        scores = [*_baseline_scores(config, out), *_scores_of(cells, out, config.most_pairs)]
         scores += _fusions(config, cells, out)
         write_scores(out / TABLE, scores)
         curve = [(cell.pairs, score) for cell in cells for score in _scores_of([cell], out, cell.pairs)]
@@ -193,67 +193,6 @@ def _same_conditions(config: CompareConfig, cells: Iterable[Cell], out: Path) ->
             )
 
 
-def _run_all(
-    work: Callable[[CompareConfig, Cell, Path], None],
-    config: CompareConfig,
-    cells: Sequence[Cell],
-    out: Path,
-    jobs: int,
-    progress: Progress,
-) -> None:
-    if jobs == 1:
-        for cell in cells:
-            progress("started", cell, "")
-            started = time.monotonic()
-            work(config, cell, out)
-            progress("done", cell, f"{time.monotonic() - started:.0f} s")
-        return
-    told = config.model_dump_json()
-    failed: list[tuple[Cell, BaseException]] = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _end_with_parent, (os.getpid(),)) as pool:
-        running: dict[Future[float], Cell] = {}
-        waiting = list(cells)
-        while waiting or running:
-            while waiting and len(running) < jobs and not failed:
-                cell = waiting.pop(0)
-                running[pool.submit(_in_process, work, told, cell, out)] = cell
-                progress("started", cell, "")
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                cell = running.pop(future)
-                problem = future.exception()
-                if problem is None:
-                    progress("done", cell, f"{future.result():.0f} s")
-                else:
-                    failed.append((cell, problem))
-                    progress("failed", cell, str(problem))
-    if failed:
-        cell, problem = failed[0]
-        if isinstance(problem, KivukoError):
-            raise type(problem)(f"{cell}: {problem}") from problem
-        raise problem
-
-
-def _in_process(work: Callable[[CompareConfig, Cell, Path], None], told: str, cell: Cell, out: Path) -> float:
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    started = time.monotonic()
-    work(CompareConfig.model_validate_json(told), cell, out)
-    return time.monotonic() - started
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process when the one that started it is gone, killed perhaps."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _validations(trials: Iterable[Cell], out: Path) -> dict[str, float]:
     return {
         str(cell): json.loads((cell.directory(out) / "validation.json").read_text(encoding="utf-8"))["validation"]
@@ -269,18 +208,32 @@ def _scores_of(cells: Iterable[Cell], out: Path, pairs: int) -> list[Score]:
     return [score for cell in cells if cell.pairs == pairs for score in read_scores(cell.directory(out) / SCORES)]
 
 
-def _baselines(config: CompareConfig, out: Path, notify: Callable[[str], None]) -> list[Score]:
-    found: list[Score] = []
-    for language in config.languages:
-        for baseline in config.baselines:
-            directory = Layout(out).baseline(language.code, str(baseline))
-            if not (directory / RECORD).exists():
-                notify(f"{language.code}: {baseline}")
-                run_baseline(config, language, baseline, Layout(out), directory)
-                write_json(directory / RECORD, {"baseline": str(baseline)})
-            if (directory / SCORES).exists():
-                found += read_scores(directory / SCORES)
-    return found
+def _run_baselines(config: CompareConfig, out: Path, workers: Workers, notify: Callable[[str], None]) -> None:
+    layout = Layout(out)
+    waiting = [
+        BaselineRun(language.code, baseline)
+        for language in config.languages
+        for baseline in config.baselines
+        if not (layout.baseline(language.code, str(baseline)) / RECORD).exists()
+    ]
+
+    # What one translates the other reads from the cache.
+    machine = {Baseline.MT, Baseline.MT_BM25}
+    workers.run(
+        run_baseline,
+        waiting,
+        progress=saying(notify),
+        first_alone=lambda item: item.language if item.baseline in machine else item,
+    )
+
+
+def _baseline_scores(config: CompareConfig, out: Path) -> list[Score]:
+    places = [
+        Layout(out).baseline(language.code, str(baseline)) / SCORES
+        for language in config.languages
+        for baseline in config.baselines
+    ]
+    return [score for place in places if place.exists() for score in read_scores(place)]
 
 
 def _fusions(config: CompareConfig, cells: Sequence[Cell], out: Path) -> list[Score]:

@@ -18,7 +18,7 @@ from kivuko.data.collections import read_collection
 from kivuko.errors import ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
-from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, with_trial
+from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, final_cells, with_trial
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
 from kivuko.experiment.comparison.prepare import index_of, language_bitext
 from kivuko.experiment.comparison.scoring import score_model
@@ -47,19 +47,20 @@ def is_validated(cell: Cell, out: Path) -> bool:
 
 
 def run_trial(config: CompareConfig, cell: Cell, out: Path) -> None:
-    """Train a cell and measure it on validation data, keeping the model for the case that it is chosen."""
+    """Train a cell and measure it on validation data, keeping the model if it is a cell to be tested once chosen."""
     directory = cell.directory(out)
-    record = _trained(config, cell, out)
+    record, student = _trained(config, cell, out)
     language = config.language(cell.language)
-    student = load_encoder(directory / _MODEL)
     write_json(directory / _VALIDATION, record | {"validation": _validate(config, language, student, Layout(out))})
+    if cell not in final_cells(config, {cell.system: cell.trial}, systems=[cell.system]):
+        shutil.rmtree(directory / _MODEL)
+    shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)
 
 
 def run_cell(config: CompareConfig, cell: Cell, out: Path, *, keep_model: bool = False) -> None:
     """Train a cell unless it was, score it on all tasks of its language, and write its record last of all."""
     directory = cell.directory(out)
-    record = _trained(config, cell, out)
-    student = load_encoder(directory / _MODEL)
+    record, student = _trained(config, cell, out)
     score_model(
         student,
         Layout(out),
@@ -91,11 +92,13 @@ def order_of(config: CompareConfig, bitexts: Sequence[Bitext], cell: Cell) -> li
     return order
 
 
-def _trained(config: CompareConfig, cell: Cell, out: Path) -> dict[str, Any]:
-    """Return the record of a trained cell, training it first if need be."""
+def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, Any], MultiVectorEncoder]:
+    """Return the record of a trained cell and its student, training it first if need be."""
     layout, directory = Layout(out), cell.directory(out)
     record_path = directory / "training.json"
-    if not (directory / _MODEL).exists():
+    if (directory / _MODEL).exists():
+        student = load_encoder(directory / _MODEL)
+    else:
         directory.mkdir(parents=True, exist_ok=True)
         if config.training.threads:
             torch.set_num_threads(config.training.threads)
@@ -144,7 +147,7 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> dict[str, Any]:
         student.save(str(beside), create_model_card=False)
         write_json(record_path, record)
         beside.rename(directory / _MODEL)
-    return dict(json.loads(record_path.read_text(encoding="utf-8")))
+    return dict(json.loads(record_path.read_text(encoding="utf-8"))), student
 
 
 def _memory(layout: Layout, cell: Cell) -> TeacherMemory | None:
