@@ -83,11 +83,12 @@ def learn_word_lexicon(
     query_analyzer: Analyzer,
     document_analyzer: Analyzer,
     iterations: int = 5,
+    tension: float = 4.0,
     minimum: float = 0.01,
 ) -> WordLexicon:
     """Estimate translation probabilities from sentences and their translations.
 
-    The expected links c(q, d) of IBM Model 1, as far as both of its directions believe in them (see
+    The expected links c(q, d) of lexical alignment, as far as both of its directions believe in them (see
     `kivuko.models.lexicon`), are normalized over the documents' language: p(d | q) = c(q, d) / sum_d' c(q, d').
 
     Args:
@@ -97,6 +98,7 @@ def learn_word_lexicon(
         query_analyzer: Cuts the former into words.
         document_analyzer: Cuts the latter into words, as the index of the documents does.
         iterations: Passes of expectation maximization.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1.
         minimum: Smaller probabilities are dropped.
 
     Raises:
@@ -115,6 +117,7 @@ def learn_word_lexicon(
             for query, document in zip(queries_side, documents_side, strict=True)
         ),
         iterations=iterations,
+        tension=tension,
     )
     shares = links.shares()
     kept = shares.data >= minimum
@@ -123,13 +126,16 @@ def learn_word_lexicon(
     return WordLexicon(query_analyzer, document_analyzer, links.words, links.translations, table)
 
 
-def link_words(pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5) -> WordLinks:
+def link_words(
+    pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5, tension: float = 0.0
+) -> WordLinks:
     """Link the words of sentences to those of their translations, with IBM Model 1 in both directions.
 
     Args:
         pairs: Words of a sentence, and of its translation. Pairs with an empty side, or a side of more than
             `MAX_WORDS` words, are left out.
         iterations: Passes of expectation maximization.
+        tension: How much both sides are expected in the same order; 0 is Model 1, which expects none.
 
     Raises:
         DataError: If there is no pair to learn from.
@@ -143,7 +149,12 @@ def link_words(pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iteratio
     if not sides[0]:
         raise DataError(f"There is no sentence pair of 1 to {MAX_WORDS} words a side to learn a lexicon from.")
     counts = align_pieces(
-        sides[1], sides[0], english_size=len(ids[1]), target_size=len(ids[0]), iterations=iterations
+        sides[1],
+        sides[0],
+        english_size=len(ids[1]),
+        target_size=len(ids[0]),
+        iterations=iterations,
+        tension=tension,
     ).counts
     return WordLinks(tuple(ids[0]), tuple(ids[1]), counts)
 
