@@ -19,6 +19,7 @@ def lexicon() -> WordLexicon:
         query_analyzer=Analyzer(),
         document_analyzer=Analyzer(stemmer="english"),
         iterations=10,
+        tension=0,
         minimum=0.0,
     )
 
@@ -40,6 +41,7 @@ def test_small_probabilities_are_dropped_and_the_others_left_as_they_are(lexicon
         query_analyzer=Analyzer(),
         document_analyzer=Analyzer(stemmer="english"),
         iterations=10,
+        tension=0,
         minimum=0.2,
     )
     whole = lexicon.probabilities.toarray()
@@ -53,6 +55,7 @@ def test_pairs_without_words_or_with_too_many_are_left_out(lexicon: WordLexicon)
         query_analyzer=Analyzer(),
         document_analyzer=Analyzer(stemmer="english"),
         iterations=10,
+        tension=0,
         minimum=0.0,
     )
     np.testing.assert_array_equal(more.probabilities.toarray(), lexicon.probabilities.toarray())

@@ -106,7 +106,7 @@ def learn_word_lexicon(
 
     Example:
         >>> plain = Analyzer()
-        >>> swahili, english = ["paka mweusi", "paka", "mweusi"], ["black cat", "cat", "black"]
+        >>> swahili, english = ["paka analala", "paka anakula"], ["cat sleeps", "cat eats"]
         >>> lexicon = learn_word_lexicon(swahili, english, query_analyzer=plain, document_analyzer=plain, iterations=20)
         >>> lexicon.translations("paka", minimum=0.5)[0][0]
         'cat'
