@@ -168,7 +168,8 @@ class TransplantConfig(Frozen):
     Attributes:
         vocabulary_size: Size of the vocabulary trained on the translations, before the union with the teacher's.
         iterations: Passes of lexical alignment.
-        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, which expects none.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, which expects none; None
+            learns it from the bitext.
         keep_share: Share of links to itself from which a teacher piece keeps its embedding.
         copied_share: Share of occurrences on both sides of a pair from which a word counts as a name, which stays cut
             as the teacher cuts it; 2 leaves names to the new vocabulary.
@@ -176,7 +177,7 @@ class TransplantConfig(Frozen):
 
     vocabulary_size: int = Field(default=16_000, ge=100, le=500_000)
     iterations: int = Field(default=5, ge=1, le=100)
-    tension: float = Field(default=4.0, ge=0, le=100)
+    tension: float | None = Field(default=None, ge=0, le=100)
     keep_share: float = Field(default=0.5, ge=0, le=1)
     copied_share: float = Field(default=0.5, gt=0, le=2)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kivuko.models.lexicon import align_pieces
+from kivuko.models.lexicon import _likeliest_tension, align_pieces
 
 # 0 the, 1 house, 2 book, 3 big | 0 nyumba, 1 kitabu, 2 kubwa, 3 hiki
 ENGLISH = [[0, 1], [0, 2], [0, 3, 1], [0, 3, 2], [1], [0, 2]]
@@ -48,6 +48,39 @@ def test_order_tells_words_apart_that_always_occur_together() -> None:
     without = align_pieces(pairs, pairs, english_size=2, target_size=2).counts.toarray()
     assert with_order.argmax(axis=1).tolist() == [0, 1]
     np.testing.assert_allclose(without, without[0, 0])
+
+
+def in_order(seed: int, *, backwards: bool) -> tuple[list[list[int]], list[list[int]]]:
+    """Sentences of 8 words out of 20, and their translations word by word, in the same order or the other way round."""
+    generator = np.random.default_rng(seed)
+    english = [generator.choice(20, size=8, replace=False).tolist() for _ in range(60)]
+    return english, [sentence[::-1] if backwards else sentence for sentence in english]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_learned_tension_finds_the_translations_in_either_order(backwards: bool) -> None:
+    english, other = in_order(0, backwards=backwards)
+    sizes = {"english_size": 20, "target_size": 20}
+    counts = align_pieces(english, other, **sizes, iterations=5, tension=None).counts.toarray()
+    plain = align_pieces(english, other, **sizes, iterations=5).counts.toarray()
+    assert counts.argmax(axis=1).tolist() == list(range(20))
+    right = np.trace(counts) / counts.sum(), np.trace(plain) / plain.sum()
+    assert right[0] > right[1] if not backwards else right[0] > right[1] - 0.01
+
+
+def test_a_learned_tension_is_the_likeliest() -> None:
+    generator = np.random.default_rng(0)
+    tokens = np.repeat(np.arange(200), 12)
+    distance = generator.random(len(tokens)).astype(np.float32)
+    expected = generator.dirichlet(np.ones(12), size=200).ravel() * np.exp(-3 * distance)
+
+    def log_likelihood(tension: float) -> float:
+        normalizer = np.log(np.bincount(tokens, weights=np.exp(-tension * distance)))
+        return float(expected @ (-tension * distance - normalizer[tokens]))
+
+    found = _likeliest_tension(distance, tokens, expected, 0.0)
+    assert found > 1
+    assert log_likelihood(found) >= max(log_likelihood(found - 0.05), log_likelihood(found + 0.05))
 
 
 def test_a_negative_tension_is_refused() -> None:

@@ -9,6 +9,11 @@ from scipy.sparse import csr_array
 
 IntArray = NDArray[np.int64]
 
+# A tension is one number: the first million links tell as much of it as all of them.
+_TENSION_LINKS = 1_000_000
+_TENSION_STEPS = 5
+_LARGEST_TENSION = 20.0
+
 
 class Lexicon(NamedTuple):
     """Expected links between target pieces and English pieces.
@@ -28,7 +33,7 @@ def align_pieces(
     english_size: int,
     target_size: int,
     iterations: int = 8,
-    tension: float = 0.0,
+    tension: float | None = 0.0,
 ) -> Lexicon:
     """Estimate which English piece each target piece translates, with IBM Model 1 in both directions.
 
@@ -38,7 +43,9 @@ def align_pieces(
 
     With a tension, a token is rather explained by those that stand where it stands itself, as in Model 2 with a prior
     towards the diagonal: for token j of m and token i of l, exp(-tension |(j - 1/2) / m - (i - 1/2) / l|) in place of
-    1, scaled to a mean of 1 over i. The empty word has no place and keeps its share.
+    1, scaled to a mean of 1 over i. The empty word has no place and keeps its share. A tension that is learned starts
+    at 0, which is Model 1, and is made anew after every iteration, as the likeliest for the links that were expected in
+    it. A tension from the start forces the order of one side on the other, which harms where the orders differ.
 
     Args:
         english: Piece ids of each English sentence.
@@ -46,19 +53,20 @@ def align_pieces(
         english_size: Number of English pieces.
         target_size: Number of target pieces.
         iterations: Passes of expectation maximization. Positive.
-        tension: How much order counts; 0 is Model 1, in which it does not. Not negative.
+        tension: How much order counts; 0 is Model 1, in which it does not. Not negative; None learns it.
 
     References:
         Brown et al., "The Mathematics of Statistical Machine Translation", Computational Linguistics 1993, section 4.2.
         Dyer, Chahuneau and Smith, "A Simple, Fast, and Effective Reparameterization of IBM Model 2", NAACL 2013, for
-        the prior; there the tension is learned from a start of 4, and the share of the empty word is fixed.
+        the prior; there the tension starts at 4 and is learned by gradient steps, and the share of the empty word is
+        fixed.
         Liang, Taskar and Klein, "Alignment by Agreement", NAACL 2006, for the product of both directions.
     """
     if len(english) != len(translations):
         raise ValueError(
             f"expected as many translations as English sentences, got {len(translations)} and {len(english)}"
         )
-    if tension < 0:
+    if tension is not None and tension < 0:
         raise ValueError(f"tension must not be negative, got {tension}")
     forward = _expected_links(english, translations, english_size, target_size, iterations, tension)
     backward = _expected_links(translations, english, target_size, english_size, iterations, tension)
@@ -76,11 +84,12 @@ def _expected_links(
     given_size: int,
     explained_size: int,
     iterations: int,
-    tension: float,
+    tension: float | None,
 ) -> csr_array:
     """Return the expected links of `explained` pieces (rows) to `given` pieces (columns) after the iterations."""
     rows, columns, tokens = _links(given, explained)
-    prior = _diagonal_prior(given, explained, tokens, tension) if tension else None
+    distance = None if tension == 0 else _distances(given, explained, tokens)
+    now = tension or 0.0
     cell_ids = rows * given_size + columns
     cells, cell = np.unique(cell_ids, return_inverse=True)
     cell = cell.astype(np.int32)  # half the memory of the largest array
@@ -92,12 +101,14 @@ def _expected_links(
     counts: NDArray[Any] = table
     for _ in range(iterations):
         weight = table[cell]
-        if prior is not None:
-            weight *= prior
+        if distance is not None and now:
+            weight *= _diagonal_prior(distance, tokens, now)
         empty_weight = empty[explained_flat]
         total = np.bincount(tokens, weights=weight, minlength=len(explained_flat)) + empty_weight
         weight /= total[tokens]
         counts = np.bincount(cell, weights=weight, minlength=len(cells))
+        if distance is not None and tension is None:
+            now = _likeliest_tension(distance, tokens, weight, now)
         column_totals = np.bincount(cell_columns, weights=counts, minlength=given_size)
         table = counts / np.maximum(column_totals, np.finfo(np.float64).tiny)[cell_columns]
         empty_counts = np.bincount(explained_flat, weights=empty_weight / total, minlength=explained_size)
@@ -105,18 +116,45 @@ def _expected_links(
     return csr_array((counts, (cells // given_size, cell_columns)), shape=(explained_size, given_size))
 
 
-def _diagonal_prior(
-    given: Sequence[Sequence[int]], explained: Sequence[Sequence[int]], tokens: IntArray, tension: float
+def _distances(
+    given: Sequence[Sequence[int]], explained: Sequence[Sequence[int]], tokens: IntArray
 ) -> NDArray[np.float32]:
-    """Return the prior weight of each link of `_links`, of mean 1 for each explained token."""
-    given_lengths = _lengths(given)
-    explained_lengths = _lengths(explained)
+    """Return how far apart both tokens of each link of `_links` stand in their sentences, in [0, 1)."""
+    given_lengths, explained_lengths = _lengths(given), _lengths(explained)
     place = (_within(explained_lengths) + 0.5) / np.repeat(explained_lengths, explained_lengths)
     candidates = np.repeat(given_lengths, explained_lengths)
-    distance = np.abs(place[tokens] - (_within(candidates) + 0.5) / candidates[tokens])
-    prior = np.exp(-tension * distance)
-    means = np.bincount(tokens, weights=prior, minlength=len(candidates)) / np.maximum(candidates, 1)
-    return (prior / means[tokens]).astype(np.float32)
+    return np.abs(place[tokens] - (_within(candidates) + 0.5) / candidates[tokens]).astype(np.float32)
+
+
+def _diagonal_prior(distance: NDArray[np.float32], tokens: IntArray, tension: float) -> NDArray[np.float32]:
+    """Return the prior weight of each link, of mean 1 for each explained token."""
+    prior = np.exp(-np.float32(tension) * distance)
+    means = np.bincount(tokens, weights=prior) / np.maximum(np.bincount(tokens), 1)
+    return np.asarray(prior / means.astype(np.float32)[tokens])
+
+
+def _likeliest_tension(
+    distance: NDArray[np.float32], tokens: IntArray, expected: NDArray[np.float64], tension: float
+) -> float:
+    """Return the tension under which these expected links are likeliest, by Newton's method.
+
+    With r_t the links expected of token t, sum_t r_t E_prior[distance | t] has to be what was expected; the
+    likelihood is concave in the tension, and the derivative of E is minus the variance.
+    """
+    some = slice(0, _TENSION_LINKS)
+    distance, tokens, expected = distance[some], tokens[some], expected[some]
+    mass = np.bincount(tokens, weights=expected)
+    observed = float(expected @ distance)
+    for _ in range(_TENSION_STEPS):
+        prior = np.exp(-np.float32(tension) * distance)
+        total = np.maximum(np.bincount(tokens, weights=prior), np.finfo(np.float32).tiny)
+        mean = np.bincount(tokens, weights=prior * distance) / total
+        variance = np.bincount(tokens, weights=prior * distance**2) / total - mean**2
+        slope = float(mass @ variance)
+        if slope <= 0:
+            break
+        tension = min(max(tension + float(mass @ mean - observed) / slope, 0.0), _LARGEST_TENSION)
+    return tension
 
 
 def _lengths(sentences: Sequence[Sequence[int]]) -> IntArray:

@@ -49,7 +49,7 @@ def transplant(
     *,
     vocabulary_size: int = 16_000,
     iterations: int = 5,
-    tension: float = 4.0,
+    tension: float | None = None,
     keep_share: float = 0.5,
     copied_share: float = 0.5,
 ) -> Transplant:
@@ -65,7 +65,7 @@ def transplant(
         pairs: Bitext of one or several target languages.
         vocabulary_size: Size of the vocabulary trained on the translations.
         iterations: Passes of expectation maximization.
-        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, None learns it.
         keep_share: A teacher piece keeps its own embedding from this share of links to itself, in [0, 1].
         copied_share: Words that stand on both sides of their pairs at least in this share of their occurrences are
             names, and stay cut as the teacher cuts them; above 1, no word is.

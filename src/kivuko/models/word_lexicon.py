@@ -83,7 +83,7 @@ def learn_word_lexicon(
     query_analyzer: Analyzer,
     document_analyzer: Analyzer,
     iterations: int = 5,
-    tension: float = 4.0,
+    tension: float | None = None,
     minimum: float = 0.01,
 ) -> WordLexicon:
     """Estimate translation probabilities from sentences and their translations.
@@ -98,7 +98,7 @@ def learn_word_lexicon(
         query_analyzer: Cuts the former into words.
         document_analyzer: Cuts the latter into words, as the index of the documents does.
         iterations: Passes of expectation maximization.
-        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1.
+        tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, None learns it.
         minimum: Smaller probabilities are dropped.
 
     Raises:
@@ -127,7 +127,7 @@ def learn_word_lexicon(
 
 
 def link_words(
-    pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5, tension: float = 0.0
+    pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5, tension: float | None = 0.0
 ) -> WordLinks:
     """Link the words of sentences to those of their translations, with IBM Model 1 in both directions.
 
@@ -135,7 +135,7 @@ def link_words(
         pairs: Words of a sentence, and of its translation. Pairs with an empty side, or a side of more than
             `MAX_WORDS` words, are left out.
         iterations: Passes of expectation maximization.
-        tension: How much both sides are expected in the same order; 0 is Model 1, which expects none.
+        tension: How much both sides are expected in the same order; 0 is Model 1, which expects none; None learns it.
 
     Raises:
         DataError: If there is no pair to learn from.
