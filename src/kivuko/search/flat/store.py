@@ -1,10 +1,8 @@
 """The embedded store: files that many processes read at once, and one at a time writes."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +15,19 @@ from kivuko.search.flat.manifest import (
     MANIFEST,
     SMALLEST_DIM,
     FlatManifest,
-    SegmentRecord,
-    damaged,
     is_flat_store,
     read_manifest,
     write_manifest,
 )
 from kivuko.search.flat.quantize import Quantized
 from kivuko.search.flat.scan import find_head
-from kivuko.search.flat.segment import Segment, checked, open_segment, valid_embeddings, write_segment
+from kivuko.search.flat.segment import checked, valid_embeddings, write_segment
+from kivuko.search.flat.state import State, open_state, sweep
 from kivuko.search.store import Entry, FieldValue, Match, Passage
 
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
 WASTE = 0.2  # the share of deleted passages that `tidy` leaves
-ATTEMPTS = 10  # to open a state before a writer has replaced it
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _State:
-    """What the store held after one commit. Positions count through the segments."""
-
-    manifest: FlatManifest
-    segments: tuple[Segment, ...]
-    starts: NDArray[np.int64]
-    live: NDArray[np.bool_]
-    positions: Mapping[str, int]
-
-    def place(self, position: int) -> tuple[Segment, int]:
-        number = int(np.searchsorted(self.starts, position, side="right")) - 1
-        return self.segments[number], position - int(self.starts[number])
 
 
 class FlatStore:
@@ -65,7 +46,7 @@ class FlatStore:
 
     def __init__(self, directory: str | Path, *, verify: bool = False) -> None:
         self.directory = Path(directory)
-        self._state = _open(self.directory, (), verify=verify)
+        self._state = open_state(self.directory, (), verify=verify)
 
     @property
     def location(self) -> str:
@@ -95,7 +76,7 @@ class FlatStore:
 
     def refresh(self) -> None:
         """Move on to the present state of the directory."""
-        self._state = _open(self.directory, self._state.segments)
+        self._state = open_state(self.directory, self._state.segments)
 
     def get(self, doc_id: str) -> Passage:
         """Read one passage.
@@ -104,7 +85,7 @@ class FlatStore:
             DataError: If the id is not there.
         """
         state = self._state
-        segment, position = state.place(_position(state, doc_id))
+        segment, position = state.place(state.position(doc_id))
         return segment.passage(position)
 
     def embeddings(self, doc_id: str) -> NDArray[np.float32]:
@@ -114,7 +95,7 @@ class FlatStore:
             DataError: If the id is not there.
         """
         state = self._state
-        segment, position = state.place(_position(state, doc_id))
+        segment, position = state.place(state.position(doc_id))
         return segment.stored(position).dequantized()
 
     def search(
@@ -153,7 +134,7 @@ class FlatStore:
             ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
         """
 
-        def new(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def new(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for passage, quantized in checked(entries, state.manifest.dim):
                 if passage.doc_id in state.positions:
                     raise DataError(f"The store has a passage {passage.doc_id!r} already: use update to replace it.")
@@ -171,9 +152,9 @@ class FlatStore:
         """
         replaced: list[int] = []
 
-        def newer(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def newer(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for passage, quantized in checked(entries, state.manifest.dim):
-                replaced.append(_position(state, passage.doc_id))
+                replaced.append(state.position(passage.doc_id))
                 yield passage, quantized
 
         self._write(newer, lambda _: replaced)
@@ -185,7 +166,7 @@ class FlatStore:
             ConfigError: If another process is writing.
             DataError: If an id is not there.
         """
-        self._write(lambda _: iter(()), lambda state: [_position(state, doc_id) for doc_id in doc_ids])
+        self._write(lambda _: iter(()), lambda state: [state.position(doc_id) for doc_id in doc_ids])
 
     def compact(self) -> None:
         """Write all passages anew into one segment, without those that were deleted or replaced.
@@ -194,7 +175,7 @@ class FlatStore:
             ConfigError: If another process is writing.
         """
 
-        def kept(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def kept(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for position in np.flatnonzero(state.live).tolist():
                 segment, place = state.place(position)
                 yield segment.passage(place), segment.stored(place)
@@ -216,25 +197,25 @@ class FlatStore:
 
     def _write(
         self,
-        entries: Callable[[_State], Iterator[tuple[Passage, Quantized]]],
-        deleted: Callable[[_State], Iterable[int]] = lambda _: (),
+        entries: Callable[[State], Iterator[tuple[Passage, Quantized]]],
+        deleted: Callable[[State], Iterable[int]] = lambda _: (),
     ) -> None:
         """Commit a segment of `entries` and the deletion of some positions."""
         with _writing(self.directory):
             self.refresh()
             state = self._state
-            _sweep(self.directory, state.manifest)
+            sweep(self.directory, state.manifest)
             number = state.manifest.next_segment
             try:
                 record = write_segment(self.directory, number, entries(state))
-                segments = _without(state, deleted(state)) + ((record,) if record else ())
+                segments = state.without(deleted(state)) + ((record,) if record else ())
                 changes = {"next_segment": number + 1, "segments": segments}
                 manifest = state.manifest.model_copy(update=changes)
                 write_manifest(manifest, self.directory)
             except OSError as error:
                 raise DataError(f"The store {self.directory} cannot be written: {error}.") from error
             finally:
-                _sweep(self.directory, read_manifest(self.directory))
+                sweep(self.directory, read_manifest(self.directory))
             self.refresh()
         if len(self) > ADVISED_PASSAGES >= len(state.positions):
             warnings.warn(
@@ -341,65 +322,7 @@ def _writing(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open(directory: Path, known: Sequence[Segment], *, verify: bool = False) -> _State:
-    """Open the present state; segments that are open already stay so."""
-    for _ in range(ATTEMPTS):
-        manifest = read_manifest(directory)
-        # By its digests, not its number alone: another store may have been put in the place of this one.
-        opened = {(segment.record.number, repr(segment.record.files)): segment for segment in known}
-        try:
-            segments = tuple(
-                opened.get((record.number, repr(record.files)))
-                or open_segment(directory, record, manifest.dim, verify=verify)
-                for record in manifest.segments
-            )
-        except FileNotFoundError as error:
-            gone = error.filename
-            if read_manifest(directory) == manifest:
-                break
-            continue  # a writer removed the segment after it had replaced the manifest
-        return _state(manifest, segments)
-    raise damaged(directory, f"{gone} is missing")
-
-
-def _state(manifest: FlatManifest, segments: tuple[Segment, ...]) -> _State:
-    starts = np.cumsum([0, *map(len, segments)])
-    live = np.ones(starts[-1], dtype=bool)
-    for record, start in zip(manifest.segments, starts.tolist(), strict=False):
-        live[start + np.array(record.deleted, dtype=np.int64)] = False
-    doc_ids = [doc_id for segment in segments for doc_id in segment.doc_ids]
-    positions = {doc_ids[position]: position for position in np.flatnonzero(live).tolist()}
-    return _State(manifest, segments, starts, live, positions)
-
-
-def _position(state: _State, doc_id: str) -> int:
-    if doc_id not in state.positions:
-        raise DataError(f"The store has no passage {doc_id!r}.")
-    return state.positions[doc_id]
-
-
-def _without(state: _State, deleted: Iterable[int]) -> tuple[SegmentRecord, ...]:
-    """Return the segments' records with some more positions deleted; segments of which nothing is left go."""
-    live = state.live.copy()
-    live[list(deleted)] = False
-    records = []
-    for record, start in zip(state.manifest.segments, state.starts.tolist(), strict=False):
-        gone = np.flatnonzero(~live[start : start + record.documents])
-        if len(gone) < record.documents:
-            records.append(record.model_copy(update={"deleted": tuple(gone.tolist())}))
-    return tuple(records)
-
-
-def _sweep(directory: Path, manifest: FlatManifest) -> None:
-    """Remove segments that the manifest does not name: former ones, and what a killed or failed writer left."""
-    named = {record.name for record in manifest.segments}
-    for path in directory.iterdir():
-        if path.name.isdecimal() and len(path.name) == 8 and path.name not in named:
-            shutil.rmtree(path)
-    (directory / f"{MANIFEST}.partial").unlink(missing_ok=True)
-
-
-def _matches(state: _State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int) -> list[Match]:
+def _matches(state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int) -> list[Match]:
     head = find_head(state.segments, query, allowed, top_k=top_k)
     found = []
     for position, score in zip(head.positions.tolist(), head.scores.tolist(), strict=True):
