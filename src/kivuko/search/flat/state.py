@@ -1,5 +1,7 @@
 """What a flat store holds after one commit: segments, and which of their passages still count."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from kivuko.errors import DataError
 from kivuko.search.flat.manifest import MANIFEST, FlatManifest, SegmentRecord, damaged, read_manifest
-from kivuko.search.flat.segment import Segment, open_segment
+from kivuko.search.flat.segment import PASSAGES, Segment, open_segment
 
 ATTEMPTS = 10  # to open a state before a writer has replaced it
 
@@ -32,6 +34,12 @@ class State:
     starts: NDArray[np.int64]
     live: NDArray[np.bool_]
     positions: Mapping[str, int]
+
+    @property
+    def contents(self) -> str:
+        """What tells these passages from others: it changes with each commit."""
+        kept = [(record.files[PASSAGES].sha256, record.deleted) for record in self.manifest.segments]
+        return f"passages {hashlib.sha256(json.dumps(kept).encode()).hexdigest()}"
 
     def place(self, position: int) -> tuple[Segment, int]:
         """Return the segment of a position, and the position in it."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from kivuko.errors import ConfigError, DataError
+from kivuko.search.flat.gpu import usable_gpu
 from kivuko.search.flat.manifest import (
     MANIFEST,
     SMALLEST_DIM,
@@ -39,14 +41,16 @@ class FlatStore:
     Args:
         directory: Where the store lies.
         verify: Read every file and compare it with its digest; otherwise only sizes are compared.
+        device: Where to scan: `cpu`, or a GPU by its name in torch; by default on a GPU where there is one.
 
     Raises:
         DataError: If it is no flat store, was written by a newer kivuko, or is damaged.
     """
 
-    def __init__(self, directory: str | Path, *, verify: bool = False) -> None:
+    def __init__(self, directory: str | Path, *, verify: bool = False, device: str | None = None) -> None:
         self.directory = Path(directory)
         self._state = open_state(self.directory, (), verify=verify)
+        self._device = usable_gpu(self.dim) if device is None else None if device == "cpu" else torch.device(device)
 
     @property
     def location(self) -> str:
@@ -62,6 +66,18 @@ class FlatStore:
     def manifest(self) -> FlatManifest:
         """What the store says of itself."""
         return self._state.manifest
+
+    @property
+    def contents(self) -> str:
+        """What tells the passages that it holds from those that it held before a change."""
+        return self._state.contents
+
+    def passages(self) -> Iterator[Passage]:
+        """Read all passages, in the order in which they were last written."""
+        state = self._state
+        for position in np.flatnonzero(state.live).tolist():
+            segment, place = state.place(position)
+            yield segment.passage(place)
 
     @property
     def doc_ids(self) -> tuple[str, ...]:
@@ -123,7 +139,7 @@ class FlatStore:
         allowed = state.live
         if where and state.segments:
             allowed = allowed & np.concatenate([segment.having(where) for segment in state.segments])
-        return [_matches(state, query, allowed, top_k) for query in asked]
+        return [_matches(state, query, allowed, top_k, self._device) for query in asked]
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new, in one commit; thousands at a time is best.
@@ -322,8 +338,10 @@ def _writing(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _matches(state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int) -> list[Match]:
-    head = find_head(state.segments, query, allowed, top_k=top_k)
+def _matches(
+    state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int, device: torch.device | None
+) -> list[Match]:
+    head = find_head(state.segments, query, allowed, top_k=top_k, device=device)
     found = []
     for position, score in zip(head.positions.tolist(), head.scores.tolist(), strict=True):
         segment, place = state.place(position)
