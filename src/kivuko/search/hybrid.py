@@ -165,21 +165,8 @@ class HybridSearcher:
         if by.name not in FUSIONS:
             return self._single(queries, top_k, by.name, where)
         parts = by.parts or self._usual_parts()
-        depth = max(top_k, FUSED)
-        runs, hits = [], [dict[str, Hit]() for _ in queries]
-        for part in parts:
-            run = []
-            for number, found in enumerate(self._single(queries, depth, part, where)):
-                hits[number] |= {hit.doc_id: hit for hit in found}
-                run += [ScoredDoc(str(number), hit.doc_id, hit.score) for hit in found]
-            runs.append(run)
-        fuse = reciprocal_rank_fusion if by.name is RankerName.RRF else weighted_fusion
-        fused: list[list[Hit]] = [[] for _ in queries]
-        for each in fuse(runs, weights=list(parts.values())):
-            number = int(each.query_id)
-            if len(fused[number]) < top_k:
-                fused[number].append(hits[number][each.doc_id]._replace(score=each.score))
-        return fused
+        found = [self._single(queries, max(top_k, FUSED), part, where) for part in parts]
+        return fuse_hits(found, list(parts.values()), by.name, top_k)
 
     def _usual_parts(self) -> dict[RankerName, float]:
         words = RankerName.PSQ if RankerName.PSQ in self.rankers else RankerName.BM25
@@ -236,6 +223,30 @@ class HybridSearcher:
         if not self._positions:
             self._positions = {each: position for position, each in enumerate(self.index.doc_ids)}
         return Passage(*self.index.document(self._positions[doc_id]), self.index.manifest.language)
+
+
+def fuse_hits(
+    found: Sequence[Sequence[Sequence[Hit]]], weights: Sequence[float], name: RankerName, top_k: int
+) -> list[list[Hit]]:
+    """Fuse what several rankings found for the same queries.
+
+    Args:
+        found: For each ranking, for each query, what it found.
+        weights: The weight of each ranking.
+        name: The fusion.
+        top_k: How many documents to return for each query.
+    """
+    hits = [{hit.doc_id: hit for ranking in rankings for hit in ranking} for rankings in zip(*found, strict=True)]
+    runs = [
+        [ScoredDoc(str(number), hit.doc_id, hit.score) for number, ranking in enumerate(rankings) for hit in ranking]
+        for rankings in found
+    ]
+    fused: list[list[Hit]] = [[] for _ in hits]
+    for each in (reciprocal_rank_fusion if name is RankerName.RRF else weighted_fusion)(runs, weights=weights):
+        number = int(each.query_id)
+        if len(fused[number]) < top_k:
+            fused[number].append(hits[number][each.doc_id]._replace(score=each.score))
+    return fused
 
 
 def _has(passage: Passage, where: Mapping[str, FieldValue]) -> bool:
