@@ -9,24 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from kivuko.data.collections import Document
-from kivuko.data.pairs import SentencePair
 from kivuko.search.index import load_index
-from kivuko.search.words import build_words, learn_translations
+from kivuko.search.words import build_words
 from kivuko.web.app import create_app
 from kivuko.web.service import Service, load_services
-
-
-@pytest.fixture(scope="module")
-def worded(
-    served_index: Path, tiny_encoder_dir: Path, sentences: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> list[Service]:
-    place = tmp_path_factory.mktemp("worded") / "news"
-    shutil.copytree(served_index, place)
-    words = build_words(load_index(place), place)
-    pairs = [SentencePair(*pair) for pair in zip(sentences[::2], sentences[1::2], strict=True)]
-    learn_translations(pairs, place, target="sw", language="en", analyzer=words.lexical.manifest.analyzer)
-    model = str(tiny_encoder_dir)
-    return load_services({"news": str(place), "plain": str(served_index)}, {"sw": model, "en": model})
 
 
 @pytest.fixture

@@ -235,8 +235,8 @@ class FlatStore:
             self.refresh()
         if len(self) > ADVISED_PASSAGES >= len(state.positions):
             warnings.warn(
-                f"The store {self.directory} holds {len(self):,} passages. Every query scans them all: beyond "
-                f"{ADVISED_PASSAGES:,} a server with an index, such as Qdrant, serves better.",
+                f"The store {self.directory} holds {len(self):,} passages, and every query scans them all: `flat` is "
+                f"for up to about {ADVISED_PASSAGES:,}. For more, `kivuko index --store qdrant` serves better.",
                 stacklevel=3,
             )
 
