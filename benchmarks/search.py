@@ -4,6 +4,8 @@
     python benchmarks/search.py ... --json                                                 the same as JSON
     python benchmarks/search.py ... --results benchmarks/results                           both into files, too
 
+What the files hold of sizes that are not measured now stays in them.
+
 INDEX is one that `kivuko index` wrote, STUDENT encodes the queries. For each of --passages, where the index has fewer,
 copies of its passages are added in which every token embedding has moved by Gaussian noise of 0.3 of its length, which
 leaves a cosine of about 0.96; where it has more, the first ones are taken. With many copies of each passage the best
@@ -102,10 +104,19 @@ def machine() -> dict[str, str | int]:
     return {"processor": model, "cores": os.cpu_count() or 0, "load": load, "python": platform.python_version()}
 
 
+def earlier(results: Path | None, passages: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what was measured before, of other sizes than are measured now."""
+    path = (results or Path()) / "search.json"
+    if results is None or not path.exists():
+        return []
+    return [each for each in json.loads(path.read_text())["collections"] if each["passages"] not in passages]
+
+
 def markdown(report: dict[str, Any]) -> str:
     """Make a table of each collection."""
-    lines = ["; ".join(f"{key} {value}" for key, value in report["machine"].items()) + "."]
+    lines: list[str] = []
     for each in report["collections"]:
+        lines += [*([""] if lines else []), "; ".join(f"{key} {value}" for key, value in each["machine"].items()) + "."]
         lines += [
             f"\n{each['passages']:,} passages, {each['noised_copies']:,} of them noised copies; {each['tokens']:,} "
             f"tokens of {each['dim']} dimensions; {each['queries']} queries of {each['query_tokens']:.0f} tokens.\n",
@@ -137,7 +148,7 @@ def main() -> None:
     encoded = load_encoder(options.model).encode_query(texts, convert_to_numpy=True, show_progress_bar=False)
     queries = [np.asarray(query, dtype=np.float32) for query in encoded]
     index = load_index(options.index)
-    report: dict[str, Any] = {"machine": machine(), "collections": []}
+    report: dict[str, Any] = {"collections": earlier(options.results, options.passages)}
     for passages in options.passages:
         pythons = dict.fromkeys(("exact", "flat"), sys.executable)
         if find_spec("qdrant_edge"):
@@ -148,6 +159,7 @@ def main() -> None:
             copies = write_passages(index, passages, Path(folder))
             write_queries(queries, Path(folder))
             about = {
+                "machine": machine(),
                 "passages": passages,
                 "noised_copies": copies,
                 "tokens": int(np.load(Path(folder) / "starts.npy")[-1]),
@@ -156,6 +168,7 @@ def main() -> None:
                 "query_tokens": sum(map(len, queries)) / len(queries),
             }
             report["collections"].append({**about, "engines": list(measure(pythons, Path(folder)))})
+        report["collections"].sort(key=lambda each: each["passages"])
         if options.results:
             (options.results / "search.json").write_text(json.dumps(report, indent=1) + "\n")
             (options.results / "search.md").write_text(markdown(report))

@@ -101,48 +101,32 @@ def open_flat(folder: Path) -> dict[str, Search]:
 
 
 def build_edge(passages: Texts, folder: Path) -> None:
-    """Store float16 multi-vectors and their means, which alone are indexed."""
-    import qdrant_edge as edge
+    """Store float16 multi-vectors and their means in Qdrant Edge, and build the graph of the means."""
+    from kivuko.search.qdrant.edge import create_edge_store
+    from kivuko.search.qdrant.store import QdrantManifest
+    from kivuko.search.store import Entry, Passage
 
-    dim, dot, half = passages.tokens.shape[1], edge.Distance.Dot, edge.VectorStorageDatatype.Float16
-    tokens = edge.EdgeVectorParams(
-        dim,
-        dot,
-        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
-        datatype=half,
-        hnsw_config=edge.HnswIndexConfig(0, 0, 0),
-    )
-    vectors = {"tokens": tokens, "mean": edge.EdgeVectorParams(dim, dot, datatype=half)}
-    folder.mkdir()
-    shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vectors, max_search_threads=1))
+    store = create_edge_store(folder, QdrantManifest(model_name="benchmark", dim=passages.tokens.shape[1]))
     for portion in passages.portions():
-        points = [
-            edge.Point(position, {"tokens": passages[position].tolist(), "mean": passages[position].mean(0).tolist()})
-            for position in portion
-        ]
-        shard.update(edge.UpdateOperation.upsert_points(points))
-    shard.optimize()
-    shard.flush()
-    shard.close()
+        store.add(Entry(Passage(f"{position:08d}", "", ""), passages[position]) for position in portion)
+    store.tidy()
+    store.close()
 
 
 def open_edge(folder: Path) -> dict[str, Search]:
     """Search with Qdrant Edge: passages with the best means rescored, and all of them."""
-    import qdrant_edge as edge
+    from kivuko.search.qdrant.edge import EdgeStore
 
-    shard = edge.EdgeShard.load(str(folder))
+    store = EdgeStore(folder)
 
-    def prefetched(query: Vectors) -> list[int]:
-        best = edge.Prefetch(PREFETCHED, query=edge.Query.Nearest(query.sum(0).tolist(), using="mean"))
-        by_tokens = edge.Query.Nearest(query.tolist(), using="tokens")
-        return [point.id for point in shard.query(edge.QueryRequest(DEPTH, query=by_tokens, prefetches=[best]))]
+    def search(query: Vectors, prefetch: int | None) -> list[int]:
+        store.prefetch = prefetch
+        return [int(match.passage.doc_id) for match in store.search([query], top_k=DEPTH)[0]]
 
-    def exact(query: Vectors) -> list[int]:
-        by_tokens = edge.Query.Nearest(query.tolist(), using="tokens")
-        request = edge.QueryRequest(DEPTH, query=by_tokens, params=edge.SearchParams(exact=True))
-        return [point.id for point in shard.query(request)]
-
-    return {f"Qdrant Edge, {PREFETCHED:,} rescored": prefetched, "Qdrant Edge, exact": exact}
+    return {
+        f"Qdrant Edge, {PREFETCHED:,} rescored": lambda query: search(query, PREFETCHED),
+        "Qdrant Edge, exact": lambda query: search(query, None),
+    }
 
 
 def build_plaid(passages: Texts, folder: Path) -> None:
@@ -173,7 +157,7 @@ def open_plaid(folder: Path) -> dict[str, Search]:
 ENGINES = {
     "exact": Engine("numpy", ("kivuko.search",), lambda passages, folder: folder.mkdir(), open_exact),
     "flat": Engine("kivuko", ("torch", "kivuko.search.flat"), build_flat, open_flat),
-    "edge": Engine("qdrant-edge-py", ("qdrant_edge",), build_edge, open_edge),
+    "edge": Engine("qdrant-edge-py", ("qdrant_edge", "kivuko.search.qdrant.edge"), build_edge, open_edge),
     "plaid": Engine("fast-plaid", ("torch", "fast_plaid.search"), build_plaid, open_plaid),
 }
 

@@ -50,6 +50,7 @@ def test_a_corpus_that_is_missing_is_noticed_before_anything_starts(tiny_encoder
 
 @NEEDS_RAY
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)  # six processes load torch
 def test_a_command_that_was_killed_takes_its_workers_along_and_goes_on_when_run_again(
     corpus: Path, tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path: Path
 ) -> None:

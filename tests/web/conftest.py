@@ -1,5 +1,6 @@
 """A service over two small collections, asked by tiny real encoders."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from sentence_transformers import MultiVectorEncoder
 from starlette.testclient import TestClient
 
 from kivuko.data.collections import Document
+from kivuko.data.pairs import SentencePair
 from kivuko.models.encoder import model_identity
-from kivuko.search import build_index
+from kivuko.search import build_index, load_index
+from kivuko.search.words import build_words, learn_translations
 from kivuko.web.app import create_app
 from kivuko.web.service import Service, load_services
 
@@ -44,6 +47,19 @@ def served_index(
 @pytest.fixture(scope="session")
 def services(served_index: Path, tiny_encoder_dir: Path) -> list[Service]:
     return load_services({"news": str(served_index)}, {"sw": str(tiny_encoder_dir), "ur": str(tiny_encoder_dir)})
+
+
+@pytest.fixture(scope="session")
+def worded(
+    served_index: Path, tiny_encoder_dir: Path, sentences: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> list[Service]:
+    place = tmp_path_factory.mktemp("worded") / "news"
+    shutil.copytree(served_index, place)
+    words = build_words(load_index(place), place)
+    pairs = [SentencePair(*pair) for pair in zip(sentences[::2], sentences[1::2], strict=True)]
+    learn_translations(pairs, place, target="sw", language="en", analyzer=words.lexical.manifest.analyzer)
+    model = str(tiny_encoder_dir)
+    return load_services({"news": str(place), "plain": str(served_index)}, {"sw": model, "en": model})
 
 
 @pytest.fixture

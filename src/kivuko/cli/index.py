@@ -1,14 +1,16 @@
 """`kivuko index`."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kivuko.cli.console import Threads, prepare
+from kivuko.cli.index_words import Lexical, WordOptions, count_words, word_options
 
 if TYPE_CHECKING:
+    from kivuko.search.index import Index
     from kivuko.search.store import OpenStore
 
 Kind = Literal["exact", "flat", "qdrant"]
@@ -36,6 +38,22 @@ def index(
         bool, typer.Option("--update", help="Also replace documents of a store that have changed.")
     ] = False,
     delete: Annotated[Path | None, typer.Option(help="File of ids, one a line, to remove from a store.")] = None,
+    lexical: Annotated[
+        Lexical | None,
+        typer.Option(
+            help="Also count words, for `--ranker bm25` of `kivuko search`; `psq` also learns their translations from "
+            "--bitext. Without --model and --corpus, of what is at --out already."
+        ),
+    ] = None,
+    bitext: Annotated[
+        list[Path] | None, typer.Option(help="Parallel text to learn translations of words from; may be repeated.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="ISO 639 code of the bitext's language that is not English.")
+    ] = None,
+    lexical_index: Annotated[
+        Path | None, typer.Option(help="Directory of the words; by default that of the index.")
+    ] = None,
     shards: Annotated[int | None, typer.Option(min=1, help="Shards of a new collection on a Qdrant server.")] = None,
     replicas: Annotated[int | None, typer.Option(min=1, help="Copies of each of these shards.")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
@@ -48,9 +66,11 @@ def index(
     For a store the same command adds the documents that are not there yet, and so goes on after an interruption.
 
     Example: `kivuko index --model swahili/teacher --corpus corpus.jsonl --out index`
+
+    Example: `kivuko index --out index --lexical psq --bitext en-sw.tsv --target sw`
     """
     from kivuko.errors import ConfigError
-    from kivuko.search.opening import StoreKind, held_by, open_or_create_store, open_store
+    from kivuko.search.opening import StoreKind, held_by, open_index, open_or_create_store, open_store
 
     kind = StoreKind(store) if store is not None else held_by(out) or StoreKind.exact
     if store not in (None, "qdrant") and held_by(out) is StoreKind.qdrant:
@@ -66,13 +86,17 @@ def index(
     if any(misplaced.values()):
         flags = ", ".join(flag for flag, wrong in misplaced.items() if wrong)
         raise ConfigError(f"{flags} cannot be used with the kind of store `{kind}`: leave it out, or see --store.")
+    words = word_options(out, lexical, bitext, target, lexical_index)
     if delete is not None:
         if corpus is not None or update:
             raise ConfigError("Give --delete without --corpus and --update: remove first, then add.")
-        _delete(open_store(out), delete)
+        _delete(open_store(out), delete, words)
+        return
+    if model is None and corpus is None and lexical is not None:
+        _only_words(open_index(out), words)
         return
     if model is None or corpus is None:
-        raise ConfigError("Give --model and --corpus, or --delete with a file of ids.")
+        raise ConfigError("Give --model and --corpus, or --delete with a file of ids, or --lexical alone.")
     prepare(threads)
     from kivuko.data.collections import read_corpus
     from kivuko.models.encoder import load_encoder
@@ -97,6 +121,7 @@ def index(
                 progress=count,
             )
         typer.echo(f"{out}: {len(built)} documents")
+        count_words(built, words, changed=True)
         return
     passages = read_passages(corpus)
     dim = encoder.encode_document(["."], convert_to_numpy=True, show_progress_bar=False)[0].shape[1]
@@ -112,9 +137,17 @@ def index(
             )
         opened.tidy()
         typer.echo(f"{out}: {len(opened)} documents, {changes.added} added, {changes.updated} replaced")
+        count_words(opened, words, changed=bool(changes.added or changes.updated))
 
 
-def _delete(store: "OpenStore", path: Path) -> None:
+def _only_words(opened: "Index | OpenStore", words: WordOptions) -> None:
+    with ExitStack() as stack:
+        if (close := getattr(opened, "close", None)) is not None:  # of a store
+            stack.callback(close)
+        count_words(opened, words, changed=True)
+
+
+def _delete(store: "OpenStore", path: Path, words: WordOptions) -> None:
     from kivuko.data.lines import existing, numbered_lines
 
     doc_ids = list(dict.fromkeys(line.strip() for _, line in numbered_lines(existing(path))))
@@ -122,3 +155,4 @@ def _delete(store: "OpenStore", path: Path) -> None:
         store.delete(doc_ids)
         store.tidy()
         typer.echo(f"{store.location}: {len(store)} documents, {len(doc_ids)} removed")
+        count_words(store, words, changed=True)

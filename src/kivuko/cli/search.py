@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,13 +11,35 @@ from kivuko.cli.console import Threads, prepare, say
 if TYPE_CHECKING:
     from kivuko.search.store import FieldValue
 
+Name = Literal["maxsim", "bm25", "psq", "rrf", "weighted"]
+
 
 def search(
     query: Annotated[str | None, typer.Argument(help="The question.")] = None,
     location: Annotated[
         str, typer.Option("--index", help="What `kivuko index` wrote: a directory or an address.")
     ] = "index",
-    model: Annotated[str, typer.Option(help="Directory or hub id of the encoder of the query: the student.")] = ...,  # type: ignore[assignment]
+    model: Annotated[
+        str | None,
+        typer.Option(help="Directory or hub id of the encoder of the query: the student. Words alone need none."),
+    ] = None,
+    ranker: Annotated[
+        Name,
+        typer.Option(
+            help="`maxsim`: by meaning. `bm25`: by words. `psq`: by words, through translations. `rrf`, `weighted`: "
+            "fusions of these, by rank and by score."
+        ),
+    ] = "maxsim",
+    fuse: Annotated[
+        list[str] | None,
+        typer.Option(help="What a fusion fuses, with an optional weight, as in `psq:0.5`; may be repeated."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the query, for `psq`; by default the one that the model was taught.")
+    ] = None,
+    lexical_index: Annotated[
+        Path | None, typer.Option(help="Directory of the words, where they are not in that of the index.")
+    ] = None,
     queries: Annotated[
         Path | None, typer.Option(help="File of queries: BEIR `queries.jsonl`, id<TAB>text, or one a line.")
     ] = None,
@@ -35,6 +57,8 @@ def search(
     """Search an index: one query to read, a file of queries to a TREC run.
 
     Example: `kivuko search --index index --model swahili "Mto mrefu zaidi Afrika ni upi?"`
+
+    Example: `kivuko search --index index --model swahili --ranker rrf "Mto mrefu zaidi Afrika ni upi?"`
     """
     from kivuko.errors import ConfigError
 
@@ -43,12 +67,16 @@ def search(
     prepare(threads)
     from kivuko.data.collections import Query, read_queries
     from kivuko.report.tables import print_hits, print_run
-    from kivuko.search.opening import open_searcher
+    from kivuko.search.hybrid import RankerName, parse_rank_by
+    from kivuko.search.opening import open_hybrid
 
     asked = [Query("1", query)] if query is not None else read_queries(queries or Path())
     wanted = dict(_condition(each) for each in where or ())
-    searcher = open_searcher(location, model, any_model=any_model, warn=say)
-    found = searcher.search([each.text for each in asked], top_k=top_k, where=wanted)
+    by = parse_rank_by(RankerName(ranker), fuse or ())
+    searcher = open_hybrid(
+        location, model, by=by, language=language, lexical_index=lexical_index, any_model=any_model, warn=say
+    )
+    found = searcher.search([each.text for each in asked], top_k=top_k, by=by, where=wanted)
     if as_json:
         for each, hits in zip(asked, found, strict=True):
             line = {"query_id": each.query_id, "query": each.text, "hits": [hit._asdict() for hit in hits]}

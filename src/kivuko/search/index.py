@@ -48,6 +48,11 @@ class Index:
         """Its directory."""
         return str(self.directory)
 
+    @property
+    def contents(self) -> str:
+        """What tells these documents from others."""
+        return f"documents {self.manifest.corpus_digest}"
+
     def __len__(self) -> int:
         return len(self.doc_ids)
 

@@ -41,7 +41,19 @@ class BM25Config(Frozen):
 
 
 class LexicalManifest(Frozen):
-    """What a lexical index says of itself; `corpus_digest` is the one of a vector index of the same documents."""
+    """What a lexical index says of itself.
+
+    Attributes:
+        format: Always `kivuko-lexical-index`.
+        format_version: The version of the format.
+        kivuko_version: The version of kivuko that made it.
+        analyzer: How texts are cut into words.
+        bm25: The parameters of BM25.
+        documents: Number of documents.
+        corpus_digest: That of a vector index of the same documents in the same order.
+        contents: What the index or store beside which it was made held then, if there was one.
+        files: Size and SHA-256 of every other file.
+    """
 
     format: Literal["kivuko-lexical-index"] = "kivuko-lexical-index"
     format_version: Literal[1] = 1
@@ -50,6 +62,7 @@ class LexicalManifest(Frozen):
     bm25: BM25Config
     documents: int = Field(ge=1)
     corpus_digest: str
+    contents: str | None = None
     files: Mapping[str, FileRecord] = {}
 
 

@@ -9,12 +9,14 @@ from kivuko.models.encoder import load_encoder
 from kivuko.search.flat.manifest import is_flat_store
 from kivuko.search.flat.store import FlatStore
 from kivuko.search.flat.store import open_or_create as open_or_create_flat
+from kivuko.search.hybrid import BY_MEANING, HybridSearcher, RankBy
 from kivuko.search.index import Index, load_index
 from kivuko.search.lineage import Lineage, identities, read_lineage, refuse_stranger
 from kivuko.search.manifest import is_index
 from kivuko.search.qdrant import is_address, is_edge_store, open_or_create_qdrant, open_qdrant
 from kivuko.search.searcher import Searcher
 from kivuko.search.store import OpenStore
+from kivuko.search.words import open_words, words_folder
 
 
 class StoreKind(StrEnum):
@@ -125,9 +127,57 @@ def open_searcher(
         DataError: If nothing of kivuko is there, it was written by a newer kivuko, or it is damaged.
         ModelError: If the model cannot be loaded, or does not belong to what is there.
     """
-    index = open_index(location)
-    encoder = load_encoder(model)
-    searcher = Searcher(index, encoder, batch_size=batch_size)  # the model's dimension first: it says most
+    return _asking(open_index(location), model, any_model=any_model, warn=warn, batch_size=batch_size)
+
+
+def _asking(
+    index: Index | OpenStore,
+    model: str | Path,
+    *,
+    any_model: bool,
+    warn: Callable[[str], None],
+    batch_size: int = 32,
+) -> Searcher:
+    searcher = Searcher(index, load_encoder(model), batch_size=batch_size)  # the model's dimension first: it says most
     if not any_model and (warning := refuse_stranger(index.manifest, read_lineage(model), index.location)):
         warn(warning)
     return searcher
+
+
+def open_hybrid(
+    location: str | Path,
+    model: str | Path | None = None,
+    *,
+    by: RankBy = BY_MEANING,
+    language: str | None = None,
+    lexical_index: str | Path | None = None,
+    any_model: bool = False,
+    warn: Callable[[str], None] = lambda message: None,
+) -> HybridSearcher:
+    """Open an index or a store with whatever a way of ranking needs: the encoder of the queries, the words, or both.
+
+    Args:
+        location: What `kivuko index` wrote.
+        model: Hub id or directory of the encoder of the queries; not needed for words alone.
+        by: How documents are to be ranked.
+        language: The queries' language, for structured queries; by default the one that the model was taught.
+        lexical_index: Where the words are kept, if not in the directory of the index.
+        any_model: Ask also with a model that does not belong to what is there.
+        warn: Told where it cannot be known whether the model belongs.
+
+    Raises:
+        ConfigError: If a model is needed and not given.
+        DataError: If nothing of kivuko is there, it was written by a newer kivuko, or it is damaged; or the words are
+            not counted, or those of other passages.
+        ModelError: If the model cannot be loaded, or does not belong to what is there.
+    """
+    if by.needs_model and model is None:
+        raise ConfigError("MaxSim needs the encoder of the queries: give --model, or --ranker bm25 or psq.")
+    index, searcher = open_index(location), None
+    if by.needs_model and model is not None:
+        searcher = _asking(index, model, any_model=any_model, warn=warn)
+    words = open_words(index, words_folder(location, lexical_index)) if by.needs_words else None
+    if language is None and model is not None:
+        taught = read_lineage(model).languages
+        language = taught[0] if len(taught) == 1 else None
+    return HybridSearcher(index, searcher=searcher, words=words, language=language)

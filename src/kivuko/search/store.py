@@ -1,6 +1,6 @@
 """What every store of token embeddings can do, and how documents get into one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -126,6 +126,15 @@ class OpenStore(Store, Protocol):
     @property
     def manifest(self) -> Origin:
         """Where its embeddings come from."""
+        ...
+
+    @property
+    def contents(self) -> str:
+        """What tells the passages that it holds now from those before a change, as far as it knows."""
+        ...
+
+    def passages(self) -> Iterator[Passage]:
+        """Read all passages, in any order."""
         ...
 
     def tidy(self) -> None:

@@ -58,6 +58,10 @@ def _errors(*statuses: int, also: Mapping[int, str] | None = None) -> dict[int |
     return {status: {"model": ErrorAnswer, "description": text} for status, text in described.items()}
 
 
+_NOT_SO = {
+    404: "No such collection or language.",
+    409: "The words of the collection, or their translations, are not counted, by which it was to be ranked.",
+}
 _ALWAYS = (401, 421, 500)
 _WORK = (*_ALWAYS, 400, 408, 413, 422, 429, 504)
 
@@ -103,7 +107,7 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         """List the collections, and the languages that queries can be asked in."""
         return service.describe()
 
-    @app.post("/api/search", tags=["search"], responses=_errors(*_WORK, also={404: "No such collection or language."}))
+    @app.post("/api/search", tags=["search"], responses=_errors(*_WORK, also=_NOT_SO))
     async def search(request: Request, body: SearchRequest) -> SearchAnswer:
         """Find the documents that answer a question."""
         asked(request, query=body.query)
@@ -111,9 +115,7 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         answer = await work.run(Service.search, batch)
         return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
 
-    @app.post(
-        "/api/search/batch", tags=["search"], responses=_errors(*_WORK, also={404: "No such collection or language."})
-    )
+    @app.post("/api/search/batch", tags=["search"], responses=_errors(*_WORK, also=_NOT_SO))
     async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
         """Find the documents that answer each of several questions."""
         asked(request, queries=body.queries)

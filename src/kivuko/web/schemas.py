@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kivuko.search.hybrid import RankerName
+
 MAX_QUERY = 1_000  # characters
 MAX_SENTENCE = 1_000  # characters
 MAX_SENTENCE_WORDS = 128
@@ -29,6 +31,14 @@ CollectionName = Annotated[
     str, Field(min_length=1, max_length=64, description="Name of a collection.", examples=["news"])
 ]
 DocumentId = Annotated[str, Field(min_length=1, max_length=512, description="Id of a document.")]
+Ranker = Annotated[
+    RankerName,
+    Field(
+        description="What documents are ranked by: `maxsim`, the meaning of the words; `bm25`, the words themselves; "
+        "`psq`, the words through translations; `rrf` and `weighted`, fusions of `maxsim` with `psq`, or with `bm25` "
+        "where there are no translations."
+    ),
+]
 TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True, description="How many documents to return, at most.")]
 
 
@@ -43,6 +53,7 @@ class SearchRequest(_Request):
     language: LanguageCode
     collection: CollectionName
     top_k: TopK = 10
+    ranker: Ranker = RankerName.MAXSIM
 
 
 class BatchRequest(_Request):
@@ -52,6 +63,7 @@ class BatchRequest(_Request):
     language: LanguageCode
     collection: CollectionName
     top_k: TopK = 10
+    ranker: Ranker = RankerName.MAXSIM
 
 
 class ExplainRequest(_Request):
@@ -86,6 +98,9 @@ class CollectionInfo(BaseModel):
     documents: int = Field(description="How many documents it holds.")
     language: str | None = Field(description="ISO 639 code of its documents' language, if it is known.")
     model: str = Field(description="Name of the encoder of its documents.")
+    rankers: dict[str, list[RankerName]] = Field(
+        description="What its documents can be ranked by, for questions in each language."
+    )
 
 
 class LanguageInfo(BaseModel):
@@ -107,7 +122,10 @@ class FoundDocument(BaseModel):
     """A document that was found."""
 
     doc_id: str
-    score: float = Field(description="MaxSim: the sum over the query's tokens of the largest similarity.")
+    score: float = Field(
+        description="The larger, the better; to be compared only within one answer. By `maxsim` the sum over the "
+        "query's tokens of the largest similarity."
+    )
     title: str
     text: str
     language: str | None = Field(default=None, description="ISO 639 code of its language, if it is known.")

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sentence_transformers import MultiVectorEncoder
 
@@ -13,12 +14,15 @@ from kivuko.data.lines import is_encodable
 from kivuko.errors import DataError
 from kivuko.evaluation.aligner import WordAligner
 from kivuko.models.encoder import default_document_model, load_encoder, model_identity
+from kivuko.search.hybrid import LEXICAL, HybridSearcher, RankBy
 from kivuko.search.index import Index
 from kivuko.search.lineage import read_lineage, refuse_stranger
 from kivuko.search.opening import open_index
 from kivuko.search.origin import Origin
+from kivuko.search.qdrant import is_address
 from kivuko.search.searcher import Searcher
 from kivuko.search.store import OpenStore
+from kivuko.search.words import WORDS, Words, open_words
 from kivuko.web.explain import explain
 from kivuko.web.languages import describe_language
 from kivuko.web.log import log
@@ -44,10 +48,12 @@ class Collection:
     Attributes:
         index: The index or the store.
         positions: Where each document stands in an index; a store knows that itself.
+        words: Its words, where they were counted.
     """
 
     index: Index | OpenStore
     positions: Mapping[str, int]
+    words: Words | None = None
 
     def document(self, doc_id: str) -> Document | None:
         """Return a document, nothing where there is none of that id."""
@@ -61,14 +67,25 @@ class Collection:
 
 
 def open_collection(location: str) -> Collection:
-    """Open what `kivuko index` wrote.
+    """Open what `kivuko index` wrote, with its words, if those are counted in its directory and up to date.
 
     Raises:
         DataError: If it is no index and no store, was written by a newer kivuko, or is damaged.
     """
     index = open_index(location)
     doc_ids = index.doc_ids if isinstance(index, Index) else ()
-    return Collection(index, {doc_id: position for position, doc_id in enumerate(doc_ids)})
+    positions = {doc_id: position for position, doc_id in enumerate(doc_ids)}
+    return Collection(index, positions, _open_words(index))
+
+
+def _open_words(index: Index | OpenStore) -> Words | None:
+    if is_address(index.location) or not (Path(index.location) / WORDS).is_dir():
+        return None
+    try:
+        return open_words(index, Path(index.location))
+    except DataError as error:
+        log("doubt", level=logging.WARNING, collection=index.location, message=str(error))
+        return None
 
 
 class Service:
@@ -91,6 +108,7 @@ class Service:
         self.models = dict(models)
         self._encoders: dict[str, MultiVectorEncoder] = {}
         self._searchers: dict[tuple[str, str], Searcher] = {}
+        self._hybrids: dict[tuple[str, str], HybridSearcher] = {}
         self._aligners: dict[str, WordAligner] = {}
         for language, model in models.items():
             encoder = self._load(model)
@@ -98,14 +116,19 @@ class Service:
             lineage = read_lineage(model)
             for name, collection in collections.items():
                 index = collection.index
-                self._searchers[name, language] = Searcher(index, encoder)
+                searcher = self._searchers[name, language] = Searcher(index, encoder)
+                self._hybrids[name, language] = HybridSearcher(
+                    index, searcher=searcher, words=collection.words, language=language
+                )
                 if not any_model and (doubt := refuse_stranger(index.manifest, lineage, index.location)):
                     log("doubt", level=logging.WARNING, collection=name, language=language, message=doubt)
 
     def warm_up(self) -> None:
         """Do everything once, so that the first caller does not wait for what is compiled or read at first use."""
-        for (_, language), searcher in self._searchers.items():
+        for (_, language), searcher in self._hybrids.items():
             [hits] = searcher.search([language], top_k=1)
+            for ranker in set(searcher.rankers) & set(LEXICAL):
+                searcher.search([language], top_k=1, by=RankBy(ranker))
             self.align(AlignRequest(english="one", translation=hits[0].text[:20] if hits else "one", language=language))
 
     def describe(self) -> CollectionsAnswer:
@@ -119,6 +142,7 @@ class Service:
                     documents=len(collection.index),
                     language=origin.language,
                     model=shown_name(origin.model_name),
+                    rankers={language: list(self._hybrids[name, language].rankers) for language in self.models},
                 )
             )
         return CollectionsAnswer(collections=infos, languages=[describe_language(code) for code in self.models])
@@ -127,13 +151,21 @@ class Service:
         """Search for several queries of one language.
 
         Raises:
-            Problem: If there is no such collection or language, or nothing to search for in a query.
+            Problem: If there is no such collection or language, nothing to search for, or nothing to rank by.
         """
-        searcher = self._searcher(request.collection, request.language)
+        self._searcher(request.collection, request.language)
+        searcher = self._hybrids[request.collection, request.language]
+        if request.ranker not in searcher.rankers:
+            raise Problem(
+                409,
+                "no_ranker",
+                f"{request.collection} cannot be ranked by {request.ranker} for questions in {request.language}, only "
+                f"by {', '.join(searcher.rankers)}: its words, or their translations, are not counted.",
+            )
         start = time.perf_counter()
         self._check(request.queries)
         try:
-            found = searcher.search(request.queries, request.top_k)
+            found = searcher.search(request.queries, request.top_k, by=RankBy(request.ranker))
         except DataError as error:
             if self.collections[request.collection].index.location in str(error):
                 raise  # it is the index that is at fault, not the query

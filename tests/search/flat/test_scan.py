@@ -3,12 +3,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from kivuko.search.flat import FlatStore, create_store, scan
+from kivuko.search.flat import FlatStore, create_store, gpu, scan
 from kivuko.search.store import Entry, Passage
 
 Tokens = NDArray[np.float32]
@@ -56,14 +57,17 @@ def assert_same(store: FlatStore, query: Tokens, top_k: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(collections(), st.integers(1, 20), st.sampled_from([1, 3, 8_192]))
+@given(collections(), st.integers(1, 20), st.sampled_from([1, 3, 8_192]), st.sampled_from([None, "cpu"]))
 def test_search_is_exact_maxsim_over_the_stored_embeddings(
-    collection: tuple[list[list[Tokens]], Tokens], top_k: int, tile: int
+    collection: tuple[list[list[Tokens]], Tokens], top_k: int, tile: int, device: str | None
 ) -> None:
     segments, query = collection
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "TILE_TOKENS", tile)
-        assert_same(filled(directory, segments), query, top_k)
+        patch.setattr(gpu, "TILE_TOKENS", tile)
+        store = filled(directory, segments)
+        store._device = torch.device(device) if device else None  # the code of a GPU runs on any device
+        assert_same(store, query, top_k)
 
 
 def test_search_is_exact_where_a_rounded_query_alone_would_find_others() -> None:
@@ -79,6 +83,8 @@ def test_search_is_exact_where_a_rounded_query_alone_would_find_others() -> None
             expected = np.array(list(maxsim(store, query).values()))
             rough = np.concatenate([scan._scan(segment, query) for segment in segments])
             assert np.abs(rough - expected).max() <= scan._margin(segments, query)
+            again = np.concatenate([gpu.scan_on_device(each, query, torch.device("cpu")) for each in segments])
+            assert np.abs(again - rough).max() < 1e-4
             differences += {*np.argsort(rough)[-100:].tolist()} != {*np.argsort(expected)[-100:].tolist()}
     assert differences, "the rescoring was never needed"
 
@@ -89,3 +95,20 @@ def test_equal_scores_are_ordered_by_doc_id_falling() -> None:
         store = filled(directory, [[same, same], [same, same]])
         [matches] = store.search([same], top_k=3)
     assert [match.passage.doc_id for match in matches] == ["1-1", "1-0", "0-1"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_finds_the_same() -> None:
+    random = np.random.default_rng(0)
+    passages = list(random.normal(size=(3_000, 30, 128)).astype(np.float32))
+    with tempfile.TemporaryDirectory() as directory:
+        filled(directory, [passages[:2_000], passages[2_000:]])
+        on_cpu, on_gpu = FlatStore(f"{directory}/store", device="cpu"), FlatStore(f"{directory}/store")
+        for query in random.normal(size=(10, 12, 128)).astype(np.float32):
+            assert on_gpu.search([query], top_k=100) == on_cpu.search([query], top_k=100)
+
+
+def test_a_dimension_whose_sums_float32_could_not_hold_stays_on_the_cpu() -> None:
+    assert gpu.LARGEST_DIM == 1_040
+    assert gpu.usable_gpu(1_041) is None

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 import pytest
 
 from kivuko.data.collections import Document
+from kivuko.web.app import create_app
 
 pytestmark = pytest.mark.slow  # a real browser
 
@@ -201,3 +202,27 @@ def test_colors_follow_the_system_until_they_are_chosen(visit: Any, site: str) -
     assert page.evaluate(color) != dark
     page.reload()
     assert page.evaluate(color) != dark
+
+
+def test_a_collection_with_words_is_ranked_as_the_reader_chooses(
+    visit: Any, serve: Any, worded: list[Any], documents: list[Document]
+) -> None:
+    with serve(create_app(worded)) as address:
+        page = visit(address, asked("mahindi na maharage"))
+        page.wait_for_selector(".result.explained")
+        names = ["Meaning", "Words", "Translated words", "Both"]
+        assert page.locator("#ranker option").all_inner_texts() == names
+        page.select_option("#ranker", "psq")
+        page.wait_for_function("location.hash.includes('by=psq')")
+        page.wait_for_selector(f".result:first-child.explained[data-id={documents[0].doc_id}]")
+        assert page.locator(".result").count() < 10  # those alone that have a word of it
+        page.go_back()
+        page.wait_for_function(
+            "document.querySelectorAll('.result.explained').length && !location.hash.includes('by=')"
+        )
+        assert page.locator("#ranker").input_value() == "maxsim"
+        page.select_option("#collection", "plain")
+        assert page.locator("#ranking").is_hidden()
+        page.select_option("#collection", "news")
+        page.select_option("#interface", "sw")
+        assert page.locator("#ranker option").first.inner_text() == "Maana"

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kivuko.search.flat.gpu import scan_on_device
 from kivuko.search.flat.quantize import quantize
 from kivuko.search.flat.segment import Segment
 from kivuko.transport.compiled_loop import machine_code
 
-TILE_TOKENS = 8_192  # 1 MB of codes and 512 kB of products: both stay in the cache of one core
+TILE_TOKENS = 4_096  # 512 kB of codes and 256 kB of products: both stay in the cache of one core
 LANES = 16  # query tokens are padded to a multiple of this: products of such widths are twice as fast
 LOWEST = np.float32(-3e38)  # not infinity, which the compiled loops may take for anything
 ROUNDING = 1e-5  # of |d| |q|: more than float32 loses in a product and a sum
@@ -32,7 +33,12 @@ class Head(NamedTuple):
 
 
 def find_head(
-    segments: Sequence[Segment], query: NDArray[np.float32], allowed: NDArray[np.bool_], *, top_k: int
+    segments: Sequence[Segment],
+    query: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    *,
+    top_k: int,
+    device: torch.device | None = None,
 ) -> Head:
     """Score all documents that may be among the `top_k` best, and every one that ties with the last of them.
 
@@ -41,21 +47,24 @@ def find_head(
         query: Finite token embeddings, (tokens, dim).
         allowed: The positions to look at. A document without tokens is never found.
         top_k: How many are wanted.
+        device: A GPU to scan on; the head is scored again on the CPU in either case.
     """
     nothing = Head(np.empty(0, np.int64), np.empty(0, np.float32))
     if not segments or not len(query):
         return nothing
     starts = np.cumsum([0, *map(len, segments)])
-    rough = np.concatenate([_scan(segment, query) for segment in segments])
+    rough = np.concatenate([scan_on_device(each, query, device) if device else _scan(each, query) for each in segments])
     rough[~allowed] = -np.inf
     found = np.flatnonzero(np.isfinite(rough))
     if not len(found):
         return nothing
-    if len(found) > top_k:
-        best = found[np.argpartition(rough[found], -top_k)[-top_k:]]
-        threshold = _rescore(segments, starts, query, best).min()
-        found = found[rough[found] >= threshold - _margin(segments, query)]
-    return Head(found, _rescore(segments, starts, query, found))
+    if len(found) <= top_k:
+        return Head(found, _rescore(segments, starts, query, found))
+    best = found[np.argpartition(rough[found], -top_k)[-top_k:]]
+    scores = _rescore(segments, starts, query, best)
+    close = found[rough[found] >= scores.min() - _margin(segments, query)]
+    others = np.setdiff1d(close, best, assume_unique=True)
+    return Head(np.concatenate([best, others]), np.concatenate([scores, _rescore(segments, starts, query, others)]))
 
 
 def _scan(segment: Segment, query: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,26 @@ from kivuko.search.flat.quantize import Quantized, quantize
 from kivuko.search.manifest import FileRecord
 from kivuko.search.store import Entry, FieldValue, Passage
 
+if TYPE_CHECKING:
+    import torch
+
 CODES, SCALES, OFFSETS = "codes.i8", "scales.f32", "offsets.i64"
 DOC_IDS, PASSAGES = "doc_ids.json", "passages.jsonl"
 LARGEST_NUMBER = 1e6  # in an embedding; float32 has room for the products of such numbers
+
+
+class DeviceCodes(NamedTuple):
+    """A segment's embeddings on another device.
+
+    Attributes:
+        codes: int8, (tokens, dim).
+        scales: float32, (tokens,).
+        owners: The position of the passage that each token is of, (tokens,).
+    """
+
+    codes: "torch.Tensor"
+    scales: "torch.Tensor"
+    owners: "torch.Tensor"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,6 +53,7 @@ class Segment:
         token_starts: For each position, and one past the last, the first token.
         byte_starts: The same for the first byte in `passages`.
         passages: JSON lines.
+        on_device: Copies on other devices, by their names.
     """
 
     folder: Path
@@ -46,6 +64,7 @@ class Segment:
     token_starts: NDArray[np.int64]
     byte_starts: NDArray[np.int64]
     passages: NDArray[np.uint8]
+    on_device: "dict[str, DeviceCodes]" = field(default_factory=dict)
     _columns: dict[str, list[FieldValue | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -1,52 +1,35 @@
 """The embedded store: files that many processes read at once, and one at a time writes."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from kivuko.errors import ConfigError, DataError
+from kivuko.search.flat.gpu import usable_gpu
 from kivuko.search.flat.manifest import (
     MANIFEST,
     SMALLEST_DIM,
     FlatManifest,
-    SegmentRecord,
-    damaged,
     is_flat_store,
     read_manifest,
     write_manifest,
 )
 from kivuko.search.flat.quantize import Quantized
 from kivuko.search.flat.scan import find_head
-from kivuko.search.flat.segment import Segment, checked, open_segment, valid_embeddings, write_segment
+from kivuko.search.flat.segment import checked, valid_embeddings, write_segment
+from kivuko.search.flat.state import State, open_state, sweep
 from kivuko.search.store import Entry, FieldValue, Match, Passage
 
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
 WASTE = 0.2  # the share of deleted passages that `tidy` leaves
-ATTEMPTS = 10  # to open a state before a writer has replaced it
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _State:
-    """What the store held after one commit. Positions count through the segments."""
-
-    manifest: FlatManifest
-    segments: tuple[Segment, ...]
-    starts: NDArray[np.int64]
-    live: NDArray[np.bool_]
-    positions: Mapping[str, int]
-
-    def place(self, position: int) -> tuple[Segment, int]:
-        number = int(np.searchsorted(self.starts, position, side="right")) - 1
-        return self.segments[number], position - int(self.starts[number])
 
 
 class FlatStore:
@@ -58,14 +41,16 @@ class FlatStore:
     Args:
         directory: Where the store lies.
         verify: Read every file and compare it with its digest; otherwise only sizes are compared.
+        device: Where to scan: `cpu`, or a GPU by its name in torch; by default on a GPU where there is one.
 
     Raises:
         DataError: If it is no flat store, was written by a newer kivuko, or is damaged.
     """
 
-    def __init__(self, directory: str | Path, *, verify: bool = False) -> None:
+    def __init__(self, directory: str | Path, *, verify: bool = False, device: str | None = None) -> None:
         self.directory = Path(directory)
-        self._state = _open(self.directory, (), verify=verify)
+        self._state = open_state(self.directory, (), verify=verify)
+        self._device = usable_gpu(self.dim) if device is None else None if device == "cpu" else torch.device(device)
 
     @property
     def location(self) -> str:
@@ -83,6 +68,18 @@ class FlatStore:
         return self._state.manifest
 
     @property
+    def contents(self) -> str:
+        """What tells the passages that it holds from those that it held before a change."""
+        return self._state.contents
+
+    def passages(self) -> Iterator[Passage]:
+        """Read all passages, in the order in which they were last written."""
+        state = self._state
+        for position in np.flatnonzero(state.live).tolist():
+            segment, place = state.place(position)
+            yield segment.passage(place)
+
+    @property
     def doc_ids(self) -> tuple[str, ...]:
         """The ids of all passages, in the order in which they were last written."""
         return tuple(self._state.positions)
@@ -95,7 +92,7 @@ class FlatStore:
 
     def refresh(self) -> None:
         """Move on to the present state of the directory."""
-        self._state = _open(self.directory, self._state.segments)
+        self._state = open_state(self.directory, self._state.segments)
 
     def get(self, doc_id: str) -> Passage:
         """Read one passage.
@@ -104,7 +101,7 @@ class FlatStore:
             DataError: If the id is not there.
         """
         state = self._state
-        segment, position = state.place(_position(state, doc_id))
+        segment, position = state.place(state.position(doc_id))
         return segment.passage(position)
 
     def embeddings(self, doc_id: str) -> NDArray[np.float32]:
@@ -114,7 +111,7 @@ class FlatStore:
             DataError: If the id is not there.
         """
         state = self._state
-        segment, position = state.place(_position(state, doc_id))
+        segment, position = state.place(state.position(doc_id))
         return segment.stored(position).dequantized()
 
     def search(
@@ -142,7 +139,7 @@ class FlatStore:
         allowed = state.live
         if where and state.segments:
             allowed = allowed & np.concatenate([segment.having(where) for segment in state.segments])
-        return [_matches(state, query, allowed, top_k) for query in asked]
+        return [_matches(state, query, allowed, top_k, self._device) for query in asked]
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new, in one commit; thousands at a time is best.
@@ -153,7 +150,7 @@ class FlatStore:
             ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
         """
 
-        def new(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def new(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for passage, quantized in checked(entries, state.manifest.dim):
                 if passage.doc_id in state.positions:
                     raise DataError(f"The store has a passage {passage.doc_id!r} already: use update to replace it.")
@@ -171,9 +168,9 @@ class FlatStore:
         """
         replaced: list[int] = []
 
-        def newer(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def newer(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for passage, quantized in checked(entries, state.manifest.dim):
-                replaced.append(_position(state, passage.doc_id))
+                replaced.append(state.position(passage.doc_id))
                 yield passage, quantized
 
         self._write(newer, lambda _: replaced)
@@ -185,7 +182,7 @@ class FlatStore:
             ConfigError: If another process is writing.
             DataError: If an id is not there.
         """
-        self._write(lambda _: iter(()), lambda state: [_position(state, doc_id) for doc_id in doc_ids])
+        self._write(lambda _: iter(()), lambda state: [state.position(doc_id) for doc_id in doc_ids])
 
     def compact(self) -> None:
         """Write all passages anew into one segment, without those that were deleted or replaced.
@@ -194,7 +191,7 @@ class FlatStore:
             ConfigError: If another process is writing.
         """
 
-        def kept(state: _State) -> Iterator[tuple[Passage, Quantized]]:
+        def kept(state: State) -> Iterator[tuple[Passage, Quantized]]:
             for position in np.flatnonzero(state.live).tolist():
                 segment, place = state.place(position)
                 yield segment.passage(place), segment.stored(place)
@@ -216,30 +213,30 @@ class FlatStore:
 
     def _write(
         self,
-        entries: Callable[[_State], Iterator[tuple[Passage, Quantized]]],
-        deleted: Callable[[_State], Iterable[int]] = lambda _: (),
+        entries: Callable[[State], Iterator[tuple[Passage, Quantized]]],
+        deleted: Callable[[State], Iterable[int]] = lambda _: (),
     ) -> None:
         """Commit a segment of `entries` and the deletion of some positions."""
         with _writing(self.directory):
             self.refresh()
             state = self._state
-            _sweep(self.directory, state.manifest)
+            sweep(self.directory, state.manifest)
             number = state.manifest.next_segment
             try:
                 record = write_segment(self.directory, number, entries(state))
-                segments = _without(state, deleted(state)) + ((record,) if record else ())
+                segments = state.without(deleted(state)) + ((record,) if record else ())
                 changes = {"next_segment": number + 1, "segments": segments}
                 manifest = state.manifest.model_copy(update=changes)
                 write_manifest(manifest, self.directory)
             except OSError as error:
                 raise DataError(f"The store {self.directory} cannot be written: {error}.") from error
             finally:
-                _sweep(self.directory, read_manifest(self.directory))
+                sweep(self.directory, read_manifest(self.directory))
             self.refresh()
         if len(self) > ADVISED_PASSAGES >= len(state.positions):
             warnings.warn(
-                f"The store {self.directory} holds {len(self):,} passages. Every query scans them all: beyond "
-                f"{ADVISED_PASSAGES:,} a server with an index, such as Qdrant, serves better.",
+                f"The store {self.directory} holds {len(self):,} passages, and every query scans them all: `flat` is "
+                f"for up to about {ADVISED_PASSAGES:,}. For more, `kivuko index --store qdrant` serves better.",
                 stacklevel=3,
             )
 
@@ -341,66 +338,10 @@ def _writing(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def _open(directory: Path, known: Sequence[Segment], *, verify: bool = False) -> _State:
-    """Open the present state; segments that are open already stay so."""
-    for _ in range(ATTEMPTS):
-        manifest = read_manifest(directory)
-        # By its digests, not its number alone: another store may have been put in the place of this one.
-        opened = {(segment.record.number, repr(segment.record.files)): segment for segment in known}
-        try:
-            segments = tuple(
-                opened.get((record.number, repr(record.files)))
-                or open_segment(directory, record, manifest.dim, verify=verify)
-                for record in manifest.segments
-            )
-        except FileNotFoundError as error:
-            gone = error.filename
-            if read_manifest(directory) == manifest:
-                break
-            continue  # a writer removed the segment after it had replaced the manifest
-        return _state(manifest, segments)
-    raise damaged(directory, f"{gone} is missing")
-
-
-def _state(manifest: FlatManifest, segments: tuple[Segment, ...]) -> _State:
-    starts = np.cumsum([0, *map(len, segments)])
-    live = np.ones(starts[-1], dtype=bool)
-    for record, start in zip(manifest.segments, starts.tolist(), strict=False):
-        live[start + np.array(record.deleted, dtype=np.int64)] = False
-    doc_ids = [doc_id for segment in segments for doc_id in segment.doc_ids]
-    positions = {doc_ids[position]: position for position in np.flatnonzero(live).tolist()}
-    return _State(manifest, segments, starts, live, positions)
-
-
-def _position(state: _State, doc_id: str) -> int:
-    if doc_id not in state.positions:
-        raise DataError(f"The store has no passage {doc_id!r}.")
-    return state.positions[doc_id]
-
-
-def _without(state: _State, deleted: Iterable[int]) -> tuple[SegmentRecord, ...]:
-    """Return the segments' records with some more positions deleted; segments of which nothing is left go."""
-    live = state.live.copy()
-    live[list(deleted)] = False
-    records = []
-    for record, start in zip(state.manifest.segments, state.starts.tolist(), strict=False):
-        gone = np.flatnonzero(~live[start : start + record.documents])
-        if len(gone) < record.documents:
-            records.append(record.model_copy(update={"deleted": tuple(gone.tolist())}))
-    return tuple(records)
-
-
-def _sweep(directory: Path, manifest: FlatManifest) -> None:
-    """Remove segments that the manifest does not name: former ones, and what a killed or failed writer left."""
-    named = {record.name for record in manifest.segments}
-    for path in directory.iterdir():
-        if path.name.isdecimal() and len(path.name) == 8 and path.name not in named:
-            shutil.rmtree(path)
-    (directory / f"{MANIFEST}.partial").unlink(missing_ok=True)
-
-
-def _matches(state: _State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int) -> list[Match]:
-    head = find_head(state.segments, query, allowed, top_k=top_k)
+def _matches(
+    state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int, device: torch.device | None
+) -> list[Match]:
+    head = find_head(state.segments, query, allowed, top_k=top_k, device=device)
     found = []
     for position, score in zip(head.positions.tolist(), head.scores.tolist(), strict=True):
         segment, place = state.place(position)

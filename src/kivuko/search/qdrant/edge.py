@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.manifest import MANIFEST
 from kivuko.search.qdrant.points import POOLED, TERMS, TOKENS, Point
-from kivuko.search.qdrant.store import FORMAT_VERSION, PREFETCH, QdrantManifest, QdrantStore, Question
+from kivuko.search.qdrant.store import FORMAT_VERSION, PREFETCH, SCROLLED, QdrantManifest, QdrantStore, Question
 from kivuko.search.staging import staged_directory
 
 SHARD = "shard"
@@ -62,6 +62,16 @@ class EdgeStore(QdrantStore):
         with self._failing():
             records = self._shard.retrieve(list(point_ids), with_payload=True, with_vector=False)
         return {str(record.id): record.payload or {} for record in records}
+
+    def _all_payloads(self) -> Iterator[Mapping[str, Any]]:
+        place: Any = None
+        while True:
+            request = edge.ScrollRequest(offset=place, limit=SCROLLED, with_payload=True, with_vector=False)
+            with self._failing():
+                records, place = self._shard.scroll(request)
+            yield from (record.payload or {} for record in records)
+            if place is None:
+                return
 
     def _upsert(self, new: Sequence[Point]) -> None:
         if new:

@@ -12,7 +12,7 @@ from qdrant_client.http.exceptions import ApiException
 
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.qdrant.points import POOLED, TERMS, TOKENS, Point
-from kivuko.search.qdrant.store import FORMAT_VERSION, PREFETCH, QdrantManifest, QdrantStore, Question
+from kivuko.search.qdrant.store import FORMAT_VERSION, PREFETCH, SCROLLED, QdrantManifest, QdrantStore, Question
 
 API_KEY = "KIVUKO_QDRANT_API_KEY"
 KEPT = "kivuko"  # the key of the collection's metadata under which the manifest stands
@@ -89,6 +89,15 @@ class ServerStore(QdrantStore):
                 records = self.client.retrieve(self.collection, point_ids[first : first + REQUEST_IDS])
             found |= {str(record.id): record.payload or {} for record in records}
         return found
+
+    def _all_payloads(self) -> Iterator[Mapping[str, Any]]:
+        place: Any = None
+        while True:
+            with answering(self.location):
+                records, place = self.client.scroll(self.collection, limit=SCROLLED, offset=place, with_payload=True)
+            yield from (record.payload or {} for record in records)
+            if place is None:
+                return
 
     def _upsert(self, new: Sequence[Point]) -> None:
         for portion in _portions(new):

@@ -1,7 +1,7 @@
 """What the two kinds of Qdrant have in common: all of a store but the calls themselves."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from kivuko.search.store import Entry, FieldValue, Match, Passage
 
 FORMAT: Final = "kivuko-qdrant"
 FORMAT_VERSION = 1
+SCROLLED = 1_000  # passages that are read at a time
 PREFETCH = 1_000  # candidates that the pooled vectors propose; never fewer than ten for each passage asked for
 
 
@@ -83,6 +84,15 @@ class QdrantStore(ABC):
         if not kept:
             raise _missing(doc_id)
         return passage_of(next(iter(kept.values())))
+
+    @property
+    def contents(self) -> str:
+        """How many passages it holds: a change that leaves their number as it was is not noticed by this."""
+        return f"{self._count()} passages"
+
+    def passages(self) -> Iterator[Passage]:
+        """Read all passages, in Qdrant's order."""
+        return (passage_of(kept) for kept in self._all_payloads())
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new.
@@ -163,6 +173,10 @@ class QdrantStore(ABC):
     @abstractmethod
     def _payloads(self, point_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Return the payloads of those points that are there, by id."""
+
+    @abstractmethod
+    def _all_payloads(self) -> Iterator[Mapping[str, Any]]:
+        """Read the payloads of all points, some at a time."""
 
     @abstractmethod
     def _upsert(self, new: Sequence[Point]) -> None:

@@ -23,11 +23,14 @@ export function startSearching(itsLanguages, itsCollections) {
     event.preventDefault();
     if (!byId("query").value.trim()) return;
     const asked = { q: byId("query").value, language: byId("language").value, in: byId("collection").value };
+    if (byId("ranker").value !== "maxsim") asked.by = byId("ranker").value;
     const address = `#${new URLSearchParams(asked)}`;
     if (address !== location.hash) history.pushState(null, "", address);
     search();
   });
   byId("language").addEventListener("change", showLanguage);
+  for (const id of ["language", "collection"]) byId(id).addEventListener("change", showRankers);
+  byId("ranker").addEventListener("change", () => results.length && byId("search-form").requestSubmit());
   for (const radio of document.getElementsByName("method")) radio.addEventListener("change", changeMethod);
   listenToWords();
   addEventListener("popstate", searchAgain);
@@ -59,14 +62,26 @@ function showLanguage() {
   byId("examples").hidden = examples.length === 0 || byId("results").childElementCount > 0;
 }
 
+// What this collection can be ranked by for questions in this language; nothing to choose where that is one way.
+function showRankers() {
+  const rankers = collections.find(({ name }) => name === byId("collection").value)?.rankers[byId("language").value] ?? [];
+  const shown = rankers.filter((name) => name !== "weighted");
+  const chosen = byId("ranker").value;
+  byId("ranker").replaceChildren(...shown.map((name) => say(make("option", { value: name }), `ranker_${name}`)));
+  if (shown.includes(chosen)) byId("ranker").value = chosen;
+  byId("ranking").hidden = shown.length < 2;
+}
+
 // What the address says was asked: when the page is opened, and when the reader goes back.
 function searchAgain() {
   const asked = new URLSearchParams(location.hash.slice(1));
   if (asked.has("view")) return; // from one view to the other: what was found stays
   byId("query").value = asked.get("q") ?? "";
-  for (const [id, name] of [["language", "language"], ["collection", "in"]]) {
+  for (const [id, name] of [["language", "language"], ["collection", "in"], ["ranker", "by"]]) {
+    if (id === "ranker") showRankers();
     const options = Array.from(byId(id).options, ({ value }) => value);
     if (options.includes(asked.get(name))) byId(id).value = asked.get(name);
+    else if (id === "ranker" && options.length) byId(id).value = "maxsim";
   }
   if (asked.get("q")?.trim() && language() && collections.length) search();
   else clear();
@@ -89,12 +104,13 @@ async function search() {
   byId("examples").hidden = true;
   const { signal } = (running = new AbortController());
   const asked = { query: byId("query").value, language: byId("language").value, collection: byId("collection").value };
+  const ranker = byId("ranker").value || "maxsim";
   document.title = `${asked.query} – Kivuko`;
   announce(message("searching"));
   byId("results").setAttribute("aria-busy", "true");
   byId("results").replaceChildren(...[0, 1, 2].map(() => make("li", { class: "result waiting", "aria-hidden": "true" })));
   try {
-    const answer = await ask("search", asked, signal);
+    const answer = await ask("search", { ...asked, ranker }, signal);
     showResults(answer, asked, signal);
   } catch (error) {
     if (signal.aborted) return;
@@ -127,7 +143,7 @@ function makeResult(found) {
   const title = found.title.trim()
     ? make("h3", { class: "title", ...written }, found.title)
     : say(make("h3", { class: "title missing" }), "untitled");
-  const score = say(make("span", { class: "score" }), "score", { score: number(found.score, 2) });
+  const score = say(make("span", { class: "score" }), "score", { score: number(found.score, found.score < 1 ? 4 : 2) });
   say(score, "score_hint", {}, "title");
   const card = make(
     "li",

@@ -1,0 +1,104 @@
+"""A process that is killed with Qdrant Edge open, at any moment. `KIVUKO_KILLS=50` kills it fifty times."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kivuko.search.qdrant import open_qdrant
+from kivuko.search.qdrant.edge import create_edge_store
+from kivuko.search.qdrant.store import QdrantManifest, QdrantStore
+
+KILLS = int(os.environ.get("KIVUKO_KILLS", "3"))
+
+# For each line "round seconds" that it reads, this process lets a fork of itself open the store and write for so long,
+# and kills it. A round is three calls, reported one by one: ten passages come, are updated, and two of them deleted.
+WRITE_AND_BE_KILLED = """
+import itertools, os, signal, sys, time
+import numpy as np
+from kivuko.search.qdrant import open_qdrant
+from kivuko.search.store import Entry, Passage
+import kivuko.search.qdrant.edge
+
+def entries(number, text):
+    tokens = np.ones((100, 8), dtype=np.float32)
+    return [Entry(Passage(f"{number}-{place}", "", text), tokens) for place in range(10)]
+
+def report(number, call):
+    os.write(1, f"{number} {call}\\n".encode())  # in one piece or not at all
+
+def write(first):
+    store = open_qdrant(sys.argv[1])
+    for number in itertools.count(first):
+        store.add(entries(number, "first"))
+        report(number, 1)
+        store.update(entries(number, "second"))
+        report(number, 2)
+        store.delete([f"{number}-0", f"{number}-1"])
+        report(number, 3)
+        if number % 5 == 0:
+            store.tidy()
+
+for line in sys.stdin:
+    first, seconds = line.split()
+    child = os.fork()
+    if not child:
+        write(int(first))
+    time.sleep(float(seconds))
+    os.kill(child, signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    print("killed", flush=True)
+"""
+
+
+def state_of(store: QdrantStore, number: int) -> int:
+    """Return how many calls of a round are there; fail where a part of one is."""
+    there = [place for place in range(10) if f"{number}-{place}" in store]
+    texts = {store.get(f"{number}-{place}").text for place in there}
+    states = {(0, ()): 0, (10, ("first",)): 1, (10, ("second",)): 2, (8, ("second",)): 3}
+    return states[len(there), tuple(texts)]
+
+
+def test_kill_9_loses_nothing_committed_and_leaves_whole_calls(tmp_path: Path, manifest: QdrantManifest) -> None:
+    directory = tmp_path / "store"
+    create_edge_store(directory, manifest).close()
+    moments = random.Random(5)  # noqa: S311 - not a secret
+    settled: dict[int, int] = {}
+    first = 0
+    command = [sys.executable, "-c", WRITE_AND_BE_KILLED, str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writing:
+        assert writing.stdin is not None
+        assert writing.stdout is not None
+        for _ in range(KILLS):
+            writing.stdin.write(f"{first} {moments.uniform(0.1, 1.0)}\n")
+            writing.stdin.flush()
+            *reported, killed = [f"{first} 0", *until_killed(writing.stdout)]
+            assert killed == "killed"
+            number, call = map(int, reported[-1].split())
+            store = open_qdrant(directory)
+            # The call after the last one that was reported may have been made, too.
+            last, following = state_of(store, number), state_of(store, number + 1)
+            assert (last, following) in {(call, 0), (call + 1, 0) if call < 3 else (3, 1)}
+            settled |= dict.fromkeys(range(first, number), 3) | {number: last, number + 1: following}
+            assert {each: state_of(store, each) for each in settled} == settled
+            assert len(store) == sum((0, 10, 10, 8)[state] for state in settled.values())
+            if len(store):
+                [matches] = store.search([np.ones((1, 8), dtype=np.float32)], top_k=1)
+                assert matches[0].score == pytest.approx(8)
+            store.close()
+            first = number + 2
+        writing.stdin.close()
+    assert any(settled.values()), "the writer never had the time to commit"
+
+
+def until_killed(lines: Iterable[str]) -> Iterator[str]:
+    """Yield what the writer says, up to its death."""
+    for line in lines:
+        yield line.strip()
+        if line == "killed\n":
+            return
