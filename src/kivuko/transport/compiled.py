@@ -54,22 +54,23 @@ def scale_compiled(
     cost: Tensor, a: Tensor, b: Tensor, *, epsilon: float, rho: float, tolerance: float, max_iterations: int
 ) -> TransportResult:
     """Run the compiled scaling iterations on a batch of problems in float32, on as many threads as torch may use."""
-    arrays = [tensor.contiguous().numpy() for tensor in (cost, a, b)]
-    plan, f, g = (np.empty_like(array) for array in arrays)
-    value, error = np.empty(len(plan), np.float32), np.empty(len(plan), np.float32)
-    iterations = np.empty(len(plan), np.int64)
+    plan = torch.empty(cost.shape)
+    batch, source, target = cost.shape
+    f, g, value, error = torch.empty(a.shape), torch.empty(b.shape), torch.empty(batch), torch.empty(batch)
+    iterations = torch.empty(batch, dtype=torch.int64)
+    arrays = [tensor.contiguous().view(-1).numpy() for tensor in (cost, a, b)]
+    results = [tensor.view(-1).numpy() for tensor in (plan, value, f, g, iterations, error)]
     settings = (np.float32(epsilon), np.float32(1 / rho), np.float32(tolerance), max_iterations)
 
     def solve(start: int, stride: int) -> bool:
-        return bool(solve_share(*arrays, *settings, start, stride, plan, value, f, g, iterations, error))
+        return bool(solve_share(*arrays, (batch, source, target), *settings, start, stride, *results))
 
-    threads = min(torch.get_num_threads(), plan.size // _ENTRIES_PER_THREAD, len(plan))
+    threads = min(torch.get_num_threads(), plan.numel() // _ENTRIES_PER_THREAD, batch)
     if threads <= 1:
         feasible = solve(0, 1)
     else:
         with ThreadPoolExecutor(threads) as pool:
             feasible = all(pool.map(solve, range(threads), [threads] * threads))
     if not feasible:
-        check_feasible(torch.from_numpy(iterations >= 0))
-    results = (plan, value, f, g, iterations, error, error <= tolerance)
-    return TransportResult(*map(torch.from_numpy, results))
+        check_feasible(iterations >= 0)
+    return TransportResult(plan, value, f, g, iterations, error, error <= tolerance)
