@@ -20,7 +20,7 @@ omega is lowered, towards plain Sinkhorn, which always converges, where the erro
 Relaxed marginals (see `unbalanced_sinkhorn`) change two things. The demanded marginal is a exp(-f / rho) and thus moves
 with u, so that a step is u <- u * r^(omega * damping), damping = rho / (rho + epsilon). And the constant that may be
 moved from g to f, on which nothing depends in the balanced problem, now matters and would converge slowly: it is set to
-its best value in every iteration (Sejourne et al. 2022). The potentials begin no higher than 60 rho, since the demand
+its best value in every iteration (Sejourne et al. 2022). The potentials begin no higher than 58 rho, since the demand
 would underflow.
 
 An infinite cost is replaced by 1e30 and left out of the mean slack. NaN, minus infinity and a token that is barred from
@@ -54,23 +54,23 @@ def scale_compiled(
     cost: Tensor, a: Tensor, b: Tensor, *, epsilon: float, rho: float, tolerance: float, max_iterations: int
 ) -> TransportResult:
     """Run the compiled scaling iterations on a batch of problems in float32, on as many threads as torch may use."""
-    plan = torch.empty(cost.shape)
-    batch, source, target = cost.shape
-    f, g, value, error = torch.empty(a.shape), torch.empty(b.shape), torch.empty(batch), torch.empty(batch)
-    iterations = torch.empty(batch, dtype=torch.int64)
-    arrays = [tensor.contiguous().view(-1).numpy() for tensor in (cost, a, b)]
-    results = [tensor.view(-1).numpy() for tensor in (plan, value, f, g, iterations, error)]
+    arrays = [tensor.contiguous().numpy() for tensor in (cost, a, b)]
+    batch = len(cost)
+    plan, f, g = (np.empty(tensor.shape, np.float32) for tensor in (cost, a, b))
+    value, error = np.empty(batch, np.float32), np.empty(batch, np.float32)
+    iterations, converged = np.empty(batch, np.int64), np.empty(batch, np.bool_)
     settings = (np.float32(epsilon), np.float32(1 / rho), np.float32(tolerance), max_iterations)
+    results = (plan, value, f, g, iterations, error, converged)
 
     def solve(start: int, stride: int) -> bool:
-        return bool(solve_share(*arrays, (batch, source, target), *settings, start, stride, *results))
+        return bool(solve_share(*arrays, *settings, start, stride, *results))
 
-    threads = min(torch.get_num_threads(), plan.numel() // _ENTRIES_PER_THREAD, batch)
+    threads = min(torch.get_num_threads(), plan.size // _ENTRIES_PER_THREAD, batch)
     if threads <= 1:
         feasible = solve(0, 1)
     else:
         with ThreadPoolExecutor(threads) as pool:
             feasible = all(pool.map(solve, range(threads), [threads] * threads))
     if not feasible:
-        check_feasible(iterations >= 0)
-    return TransportResult(plan, value, f, g, iterations, error, error <= tolerance)
+        check_feasible(torch.from_numpy(iterations >= 0))
+    return TransportResult(*map(torch.from_numpy, results))

@@ -25,8 +25,23 @@ from kivuko.transport.lanes import (
 
 _INFINITY = np.float32(np.inf)
 _LEAST_MASS = np.float32(1e-30)  # below, a mass counts as none: its products would be denormal
-_MOST_NATS = np.float32(60)  # where marginals are relaxed, a potential begins no higher than so many rho
+_MOST_NATS = np.float32(58)  # where marginals are relaxed, a potential begins no higher than so many rho
 _INFEASIBLE = -1  # what stands for the iterations where the masses are wrong
+
+
+@machine_code
+@no_type_check
+def _bits(number):
+    """Return the bits of a float32, which have the order of the numbers from zero on, and NaN at the end."""
+    return np.float32(number).view(np.int32)
+
+
+@machine_code
+@no_type_check
+def _clear(array, first, count):
+    """Write zeros."""
+    for i in range(0, count, COUNT):
+        store_part(array, first + i, spread(np.float32(0)), count - i)
 
 
 @machine_code
@@ -189,10 +204,13 @@ def _write_potential(space, pitch, side, potential, first, tokens):
 @machine_code
 @no_type_check
 def solve_share(
-    cost, a, b, shape, epsilon, softness, tolerance, max_iterations, start, stride, plan, value, f, g, iterations, error
-):
-    """Solve the problems start, start + stride, ... of a batch of flat arrays; say whether all have a solution."""
-    batch, source, target = shape
+    costs, sources, targets, epsilon, softness, tolerance, max_iterations, start, stride,
+    plans, value, row_potentials, column_potentials, iterations, error, converged,
+):  # fmt: skip
+    """Solve the problems start, start + stride, ... of a batch; say whether all of them have a solution."""
+    batch, source, target = costs.shape
+    cost, a, b = costs.reshape(-1), sources.reshape(-1), targets.reshape(-1)
+    plan, f, g = plans.reshape(-1), row_potentials.reshape(-1), column_potentials.reshape(-1)
     feasible = True
     longest, widest = (source + COUNT - 1) // COUNT * COUNT, (target + COUNT - 1) // COUNT * COUNT
     pitch, size = max(longest, widest), longest * widest
@@ -203,9 +221,10 @@ def solve_share(
     C, K, K_columns = 10 * pitch, 10 * pitch + size, 10 * pitch + 2 * size
     for item in range(start, batch, stride):
         first, first_a, first_b = item * source * target, item * source, item * target
-        f[first_a : first_a + source] = 0
-        g[first_b : first_b + target] = 0
+        _clear(f, first_a, source)
+        _clear(g, first_b, target)
         value[item] = error[item] = iterations[item] = 0
+        converged[item] = True
         top, bottom, source_mass = _span(a, first_a, source)
         left, right, target_mass = _span(b, first_b, target)
         is_wrong = source_mass < 0 or target_mass < 0
@@ -213,12 +232,12 @@ def solve_share(
         if softness == 0 and not is_empty:
             is_wrong |= abs(source_mass - target_mass) > np.float32(1e-3) * target_mass
         if is_wrong or is_empty:
-            plan[first : first + source * target] = 0
+            _clear(plan, first, source * target)
             iterations[item] = _INFEASIBLE if is_wrong else 0
             feasible &= not is_wrong
             continue
-        plan[first : first + top * target] = 0
-        plan[first + bottom * target : first + source * target] = 0
+        _clear(plan, first, top * target)
+        _clear(plan, first + bottom * target, (source - bottom) * target)
         n, m = bottom - top, right - left
         height = _lay_out(a, first_a + top, n, space, pitch, rows)
         width = _lay_out(b, first_b + left, m, space, pitch, columns)
@@ -230,6 +249,7 @@ def solve_share(
         is_blocked = max(highest_row, highest_column) > np.float32(0.5) * BARRED
         if count < 0 or (softness == 0 and is_blocked):
             value[item] = error[item] = np.nan
+            converged[item] = False
             for i in range(n):
                 for j in range(target):
                     has_mass = a[first_a + top + i] > 0 and b[first_b + j] > 0
@@ -249,6 +269,7 @@ def solve_share(
         products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
         row_error = _finish(space, pitch, rows, height, epsilon, softness)
         error[item] = row_error + _finish(space, pitch, columns, width, epsilon, softness)
+        converged[item] = _bits(np.float32(0)) <= _bits(error[item]) <= _bits(tolerance)
         if softness == 0:
             _balance(space, pitch, height, width)
         _write_potential(space, pitch, rows, f, first_a + top, n)

@@ -184,7 +184,8 @@ def _translate(space, pitch, height, width, epsilon, softness):
         row_masses += load(space, i + pitch)
     for j in range(v, v + width, COUNT):
         column_masses += load(space, j + pitch)
-    power = np.float32(0.5) * math.log(total(row_masses) / total(column_masses)) / (epsilon * softness)
+    ratio = max(total(row_masses), TINY) / max(total(column_masses), TINY)
+    power = np.float32(0.5) * math.log(ratio) / (epsilon * softness)
     power = min(max(power, np.float32(-20)), np.float32(20))  # the rest of the way in the next iteration
     scale, share = math.exp(power), math.exp(power * epsilon * softness)
     for i in range(u, u + height, COUNT):

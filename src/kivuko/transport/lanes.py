@@ -40,7 +40,7 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _FLOATS)
 
 
-def _of(number: float, kind: ir.Type = _FLOATS) -> ir.Constant:
+def _of(number: float | int, kind: ir.Type = _FLOATS) -> ir.Constant:
     return ir.Constant(kind, [number] * COUNT)
 
 
