@@ -228,6 +228,17 @@ def _raise(top_omega, omega, rate):
 
 @machine_code
 @no_type_check
+def _next(omega, top_omega):
+    """Return the omega of the next half-step: from a plain one on they tend to the best, by Chebyshev's recursion.
+
+    The best omega all the time would first let the error grow (Golub and Varga 1961, with rho = 4 (top - 1) / top^2).
+    """
+    before = np.float32(2) if omega == np.float32(1) else omega
+    return np.float32(1) / (np.float32(1) - (top_omega - np.float32(1)) / (top_omega * top_omega) * before)
+
+
+@machine_code
+@no_type_check
 def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon, softness, goal, max_steps):
     """Iterate at one epsilon until the marginal error is within the goal; return the number of steps."""
     rows, columns = 0, 5 * pitch
@@ -235,10 +246,11 @@ def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon,
     kappa_squared = min(np.float32(1), _KAPPA * _KAPPA * epsilon / max(slack, TINY))
     kappa = math.sqrt(np.float32(1) - damping * damping * (np.float32(1) - kappa_squared))
     best_omega = top_omega = np.float32(2) / (np.float32(1) + kappa)
-    omega = np.float32(1)
+    omega = last_omega = np.float32(1)
+    is_plain = max_steps == 1
     column_error = best = BARRED
     stale = plain_steps = steady_steps = 0
-    mark = last_omega = np.float32(0)
+    mark = np.float32(0)
     for step in range(1, max_steps + 1):
         products(space, K_columns, height, m, columns + 2 * pitch, rows + 4 * pitch)
         if softness == 0:
@@ -247,14 +259,16 @@ def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon,
             error = row_error + distance(space, pitch, columns, width)
             if error <= _MARGIN * goal:
                 return step
+            omega = omega if is_plain else _next(omega, top_omega)
             _, column_scales = _rescale(space, pitch, columns, width, omega)
         else:
             row_error, _, row_scales = _rescale_softly(space, pitch, rows, height, omega, damping)
             error = row_error + column_error
             _translate(space, pitch, height, width, epsilon, softness)
             products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
+            omega = omega if is_plain else _next(omega, top_omega)
             _, column_error, column_scales = _rescale_softly(space, pitch, columns, width, omega, damping)
-            if error <= goal and omega == np.float32(1):
+            if error <= goal and is_plain:
                 return step
         if error < best:
             best, stale = error, 0
@@ -264,16 +278,17 @@ def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon,
             if stale > _PATIENCE:
                 best, stale = error, 0
                 top_omega = np.float32(1) + (top_omega - np.float32(1)) * np.float32(0.7)
-        steady_steps = steady_steps + 1 if omega == last_omega else 0
+        steady_steps = steady_steps + 1 if abs(omega - last_omega) < np.float32(0.01) else 0
         if steady_steps == _SETTLING:
             mark = error
         elif steady_steps == _SETTLING + _WINDOW:
             best_omega = top_omega = _raise(top_omega, omega, (error / max(mark, TINY)) ** _PER_STEP)
             steady_steps = _SETTLING - 1
         last_omega = omega
-        plain_steps += omega == np.float32(1)
+        plain_steps += is_plain
         is_near = error <= (_NEAR * goal if plain_steps <= _PLAIN_STEPS else goal)
-        omega = np.float32(1) if step < 3 or is_near or step + 1 >= max_steps else top_omega
+        is_plain = is_near or step + 1 >= max_steps
+        omega = np.float32(1) if is_plain else _next(omega, top_omega)
         if total(row_scales + column_scales) > _HUGE:
             absorb(space, pitch, rows, height, epsilon, softness)
             absorb(space, pitch, columns, width, epsilon, softness)
