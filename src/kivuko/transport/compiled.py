@@ -20,7 +20,7 @@ omega is lowered, towards plain Sinkhorn, which always converges, where the erro
 Relaxed marginals (see `unbalanced_sinkhorn`) change two things. The demanded marginal is a exp(-f / rho) and thus moves
 with u, so that a step is u <- u * r^(omega * damping), damping = rho / (rho + epsilon). And the constant that may be
 moved from g to f, on which nothing depends in the balanced problem, now matters and would converge slowly: it is set to
-its best value in every iteration (Sejourne et al. 2022). The potentials begin no higher than 60 rho, since the demand
+its best value in every iteration (Sejourne et al. 2022). The potentials begin no higher than 58 rho, since the demand
 would underflow.
 
 An infinite cost is replaced by 1e30 and left out of the mean slack. NaN, minus infinity and a token that is barred from
@@ -55,15 +55,17 @@ def scale_compiled(
 ) -> TransportResult:
     """Run the compiled scaling iterations on a batch of problems in float32, on as many threads as torch may use."""
     arrays = [tensor.contiguous().numpy() for tensor in (cost, a, b)]
-    plan, f, g = (np.empty_like(array) for array in arrays)
-    value, error = np.empty(len(plan), np.float32), np.empty(len(plan), np.float32)
-    iterations = np.empty(len(plan), np.int64)
+    batch = len(cost)
+    plan, f, g = (np.empty(tensor.shape, np.float32) for tensor in (cost, a, b))
+    value, error = np.empty(batch, np.float32), np.empty(batch, np.float32)
+    iterations, converged = np.empty(batch, np.int64), np.empty(batch, np.bool_)
     settings = (np.float32(epsilon), np.float32(1 / rho), np.float32(tolerance), max_iterations)
+    results = (plan, value, f, g, iterations, error, converged)
 
     def solve(start: int, stride: int) -> bool:
-        return bool(solve_share(*arrays, *settings, start, stride, plan, value, f, g, iterations, error))
+        return bool(solve_share(*arrays, *settings, start, stride, *results))
 
-    threads = min(torch.get_num_threads(), plan.size // _ENTRIES_PER_THREAD, len(plan))
+    threads = min(torch.get_num_threads(), plan.size // _ENTRIES_PER_THREAD, batch)
     if threads <= 1:
         feasible = solve(0, 1)
     else:
@@ -71,5 +73,4 @@ def scale_compiled(
             feasible = all(pool.map(solve, range(threads), [threads] * threads))
     if not feasible:
         check_feasible(torch.from_numpy(iterations >= 0))
-    results = (plan, value, f, g, iterations, error, error <= tolerance)
     return TransportResult(*map(torch.from_numpy, results))

@@ -1,239 +1,277 @@
 """The machine code around the solver: it takes problems out of a batch, and puts plans back."""
 
-import math
 from typing import no_type_check
 
 import numpy as np
 
-from kivuko.transport.compiled_loop import BARRED, ROWS, log, machine_code, solve
+from kivuko.transport.compiled_loop import BARRED, absorb, machine_code, products, solve
+from kivuko.transport.lanes import (
+    COUNT,
+    absolute,
+    below,
+    choose,
+    least,
+    load,
+    load_part,
+    maximum,
+    minimum,
+    spread,
+    spread_from,
+    store,
+    store_part,
+    total,
+    unfit,
+)
 
-_LANES = 16  # columns are padded to whole vectors of float32
-_BARRED_BITS, _INFINITE_BITS = (int(np.float32(x).view(np.int32)) for x in (1e30, np.inf))  # in the order of the floats
-_LOWEST_BITS = int(np.float32(-np.inf).view(np.int32))  # of the negative NaN, too, all the others up to zero
+_INFINITY = np.float32(np.inf)
 _LEAST_MASS = np.float32(1e-30)  # below, a mass counts as none: its products would be denormal
-_MOST_NATS = np.float32(60)  # where marginals are relaxed, a potential begins no higher than so many rho
+_MOST_NATS = np.float32(58)  # where marginals are relaxed, a potential begins no higher than so many rho
 _INFEASIBLE = -1  # what stands for the iterations where the masses are wrong
 
 
 @machine_code
 @no_type_check
-def _span(mass, bits):
+def _bits(number):
+    """Return the bits of a float32, which have the order of the numbers from zero on, and NaN at the end."""
+    return np.float32(number).view(np.int32)
+
+
+@machine_code
+@no_type_check
+def _clear(array, first, count):
+    """Write zeros."""
+    for i in range(0, count, COUNT):
+        store_part(array, first + i, spread(np.float32(0)), count - i)
+
+
+@machine_code
+@no_type_check
+def _span(mass, first, tokens):
     """Return where the tokens that have mass begin and end, and the total; negative where a mass cannot be."""
-    start, stop, total = 0, len(mass), np.float32(0)
-    for i in range(len(mass)):
-        if bits[i] >= _INFINITE_BITS or mass[i] < 0 or _LOWEST_BITS <= bits[i] < 0:
-            return 0, 0, np.float32(-1)
-        total += mass[i]
-    while stop > 0 and mass[stop - 1] <= _LEAST_MASS:
+    masses = wrong = spread(np.float32(0))
+    for i in range(0, tokens, COUNT):
+        part = load_part(mass, first + i, tokens - i)
+        is_wrong = unfit(part) + choose(np.float32(0) - part, np.float32(1), np.float32(0))
+        wrong = maximum(wrong, is_wrong + np.float32(1) - below(part, _INFINITY))
+        masses += part
+    if total(wrong) > 0:
+        return 0, 0, np.float32(-1)
+    start, stop = 0, tokens
+    while stop > 0 and mass[first + stop - 1] <= _LEAST_MASS:
         stop -= 1
-    while start < stop and mass[start] <= _LEAST_MASS:
+    while start < stop and mass[first + start] <= _LEAST_MASS:
         start += 1
-    return start, stop, total
+    return start, stop, total(masses)
 
 
 @machine_code
 @no_type_check
-def _lay_out(mass, multiple, space):
-    """Return marginal, potential, scaling, demand and sums of one side, each padded with zeros to a multiple."""
-    length = (len(mass) + multiple - 1) // multiple * multiple
-    marginal, potential, scaling = space[0, :length], space[1, :length], space[2, :length]
-    demand, sums = space[3, :length], space[4, :length]
-    for i in range(length):
-        has_mass = i < len(mass) and mass[i] > _LEAST_MASS
-        marginal[i] = scaling[i] = demand[i] = mass[i] if has_mass else np.float32(0)
-        potential[i] = 0
-    return marginal, potential, scaling, demand, sums
+def _lay_out(mass, first, tokens, space, pitch, side):
+    """Fill marginal, potential, scaling and demand of one side, padded with zeros; return its length."""
+    length = (tokens + COUNT - 1) // COUNT * COUNT
+    for i in range(0, length, COUNT):
+        part = load_part(mass, first + i, tokens - i)
+        part = choose(part - _LEAST_MASS, part, np.float32(0))
+        store(space, side + i, part)
+        store(space, side + pitch + i, spread(np.float32(0)))
+        store(space, side + 2 * pitch + i, part)
+        store(space, side + 3 * pitch + i, part)
+    return length
 
 
 @machine_code
 @no_type_check
-def _gather(cost, bits, top, left, a, b, C):
-    """Copy the costs that count and bar the others; return how many count and their total, or -1 for NaN or -inf.
+def _gather(cost, first, stride, n, m, width, space, pitch, C):
+    """Copy the costs that count, bar the others, and set f_i = min_j C_ij; return how many count, and their total.
 
-    Those are told by their bits, since the arithmetic is compiled for numbers that are none of them. Rows are taken out
-    of whole matrices: of a block cut out of one, numba would not know that the entries of a row are neighbors.
+    Where one is NaN or minus infinity, return -1 instead.
     """
-    width = min(cost.shape[1] - left, C.shape[1])
-    count, total, wrong = 0, np.float32(0), np.int32(0)
-    for i in range(C.shape[0]):
-        if a[i] == 0:
-            C[i].fill(BARRED)
-            continue
-        row_total, row_count = np.float32(0), np.int32(0)
-        costs, row_bits = cost[top + i][left : left + width], bits[top + i][left : left + width]
-        for j in range(width):
-            entry = row_bits[j]
-            is_open = (b[j] > 0) & (entry < _BARRED_BITS)
-            wrong |= np.int32((b[j] > 0) & ((entry > _INFINITE_BITS) | ((entry >= _LOWEST_BITS) & (entry < 0))))
-            C[i, j] = costs[j] if is_open else BARRED
-            row_total += costs[j] if is_open else np.float32(0)
-            row_count += np.int32(is_open)
-        C[i, width:] = BARRED
-        total += row_total
-        count += row_count
-    return -1 if wrong else count, total
+    a, f, b = 0, pitch, 5 * pitch
+    counts = totals = wrong = spread(np.float32(0))
+    for i in range(n):
+        lowest, row_total = spread(BARRED), spread(np.float32(0))
+        has_mass = spread_from(space, a + i)
+        for j in range(0, width, COUNT):
+            entries = load_part(cost, first + i * stride + j, m - j)
+            entries = choose(minimum(load(space, b + j), has_mass), entries, BARRED)
+            is_open = below(entries, BARRED)
+            wrong = maximum(wrong, unfit(entries))
+            counts += is_open
+            row_total += choose(is_open, entries, np.float32(0))
+            entries = choose(is_open, entries, BARRED)
+            store(space, C + i * width + j, entries)
+            lowest = minimum(lowest, entries)
+        space[f + i] = least(lowest) if space[a + i] > 0 else np.float32(0)
+        totals += row_total
+    return np.float32(-1) if total(wrong) > 0 else total(counts), total(totals)
 
 
 @machine_code
 @no_type_check
-def _least(bits):
-    """Return the least of some float32, given as integers, whose minimum is vectorized where that of floats is not.
-
-    With the lower bits of the negative ones turned around, the integers have the order of the floats.
-    """
-    lower_bits = np.int32(0x7FFFFFFF)
-    least = lower_bits
-    for j in range(len(bits)):
-        least = min(least, np.int32(bits[j] ^ np.int32(np.int32(bits[j] >> np.int32(31)) & lower_bits)))
-    return np.int32(least ^ np.int32(np.int32(least >> np.int32(31)) & lower_bits)).view(np.float32)
+def _transform(space, pitch, C, n, width):
+    """Set g_j = min_i (C_ij - f_i), which together with f_i = min_j C_ij are the c-transforms."""
+    f, b, g = pitch, 5 * pitch, 6 * pitch
+    for j in range(0, width, COUNT):
+        lowest = spread(BARRED)
+        for i in range(n):
+            lowest = minimum(lowest, load(space, C + i * width + j) - spread_from(space, f + i))
+        store(space, g + j, choose(load(space, b + j), lowest, np.float32(0)))
 
 
 @machine_code
 @no_type_check
-def _transform(C, a, b, f, g):
-    """Set the c-transforms f_i = min_j C_ij and g_j = min_i (C_ij - f_i)."""
-    bits = C.view(np.int32)
-    for i in range(C.shape[0]):
-        f[i] = _least(bits[i])
-    g.fill(BARRED)
-    for i in range(C.shape[0]):
-        if a[i] > 0:
-            for j in range(C.shape[1]):
-                g[j] = min(g[j], C[i, j] - f[i])
-    for i in range(len(f)):
-        f[i] = f[i] if a[i] > 0 else np.float32(0)
-    for j in range(len(g)):
-        g[j] = g[j] if b[j] > 0 else np.float32(0)
+def _measure(space, pitch, side, length):
+    """Return the mean potential of the tokens that have mass, and the highest of a positive one and zero."""
+    sums = counts = highest = spread(np.float32(0))
+    for i in range(side, side + length, COUNT):
+        mass, potential = load(space, i), load(space, i + pitch)
+        counts += choose(mass, np.float32(1), np.float32(0))
+        sums += potential
+        highest = maximum(highest, potential)
+    return total(sums) / max(total(counts), np.float32(1)), -least(np.float32(0) - highest)
 
 
 @machine_code
 @no_type_check
-def _is_blocked(f, g):
-    """Say whether a token is barred from all of the others."""
-    highest = np.float32(0)
-    for i in range(len(f)):
-        highest = max(highest, f[i])
-    for j in range(len(g)):
-        highest = max(highest, g[j])
-    return highest > np.float32(0.5) * BARRED
+def _lower(space, potential, length, most):
+    """Bound the potentials, so that the mass a exp(-f / rho) that each demands is a number above zero."""
+    for i in range(potential, potential + length, COUNT):
+        store(space, i, minimum(load(space, i), most))
 
 
 @machine_code
 @no_type_check
-def _lower(potential, most):
-    """Bound a potential, so that the mass a exp(-f / rho) that it demands is a number above zero."""
-    for i in range(len(potential)):
-        potential[i] = min(potential[i], most)
-
-
-@machine_code
-@no_type_check
-def _mean_slack(count, total, a, b, f, g):
-    """Return the mean of C - f - g over the pairs that count, but for those that are barred by their cost."""
-    rows = columns = 0
-    row_total = column_total = np.float32(0)
-    for i in range(len(f)):
-        rows += a[i] > 0
-        row_total += f[i]
-    for j in range(len(g)):
-        columns += b[j] > 0
-        column_total += g[j]
-    potentials = row_total / max(rows, 1) + column_total / max(columns, 1)
-    return np.float32(max(total / max(count, 1) - potentials, 0))
-
-
-@machine_code
-@no_type_check
-def _report(C, K, rows, columns, epsilon, softness, plan, left):
-    """Write the rows of the plan, turn the scalings into potentials, and return the value and the marginal error."""
-    a, f, u, _, _ = rows
-    b, g, v, _, column_sums = columns
-    value = error = gap = mass = 0.0
-    column_sums.fill(0)
-    width = min(plan.shape[1] - left, C.shape[1])
-    for i in range(plan.shape[0]):
-        plan[i, :left] = 0
-        plan[i, left + width :] = 0
-        entries = plan[i][left : left + width]
-        if a[i] == 0:
-            entries.fill(0)
-            continue
-        row_sum = row_value = np.float32(0)
-        for j in range(width):
-            entry = u[i] * K[i, j] * v[j]
-            row_sum += entry
-            row_value += entry * C[i, j]
-            entries[j] = entry
-        for j in range(width):
-            column_sums[j] += entries[j]
-        f[i] += epsilon * log(u[i] / a[i])
-        error += abs(row_sum - (a[i] if softness == 0 else a[i] * math.exp(-f[i] * softness)))
+def _write_plan(space, pitch, C, K, n, width, plan, first, stride, left):
+    """Write the rows of the plan, zeros to both sides of it included, and return <P, C>."""
+    u, v = 2 * pitch, 7 * pitch
+    value = spread(np.float32(0))
+    for i in range(n):
+        start = first + i * stride
+        for j in range(left):
+            plan[start + j] = np.float32(0)
+        ui, row_value = spread_from(space, u + i), spread(np.float32(0))
+        start += left
+        for j in range(0, width, COUNT):
+            entries = load(space, K + i * width + j) * load(space, v + j) * ui
+            row_value += entries * load(space, C + i * width + j)
+            store_part(plan, start + j, entries, stride - left - j)
+        for j in range(width, stride - left, COUNT):
+            store_part(plan, start + j, spread(np.float32(0)), stride - left - j)
         value += row_value
-        gap += a[i] * f[i]
-        mass += a[i]
-    for j in range(width):
-        if b[j] > 0:
-            g[j] += epsilon * log(v[j] / b[j])
-            error += abs(column_sums[j] - (b[j] if softness == 0 else b[j] * math.exp(-g[j] * softness)))
-            gap -= b[j] * g[j]
-    if softness == 0:
-        for i in range(plan.shape[0]):
-            f[i] -= gap / (2 * mass)
-        for j in range(width):
-            g[j] += gap / (2 * mass)
-    return value, error
+    return total(value)
+
+
+@machine_code
+@no_type_check
+def _finish(space, pitch, side, length, epsilon, softness):
+    """Turn the scalings into potentials; return how far the marginal is from the one that these demand."""
+    for u in range(side + 2 * pitch, side + 2 * pitch + length, COUNT):
+        store(space, u + 2 * pitch, load(space, u + 2 * pitch) * load(space, u))
+    absorb(space, pitch, side, length, epsilon, softness)
+    errors = spread(np.float32(0))
+    for demand in range(side + 3 * pitch, side + 3 * pitch + length, COUNT):
+        errors += absolute(load(space, demand + pitch) - load(space, demand))
+    return total(errors)
+
+
+@machine_code
+@no_type_check
+def _balance(space, pitch, height, width):
+    """Move a constant from one side's potentials to the other's, on which nothing depends, so that both weigh alike."""
+    a, f, b, g = 0, pitch, 5 * pitch, 6 * pitch
+    gaps = masses = spread(np.float32(0))
+    for i in range(0, height, COUNT):
+        gaps += load(space, a + i) * load(space, f + i)
+        masses += load(space, a + i)
+    for j in range(0, width, COUNT):
+        gaps = gaps - load(space, b + j) * load(space, g + j)
+    gap = total(gaps) / (np.float32(2) * total(masses))
+    for i in range(f, f + height, COUNT):
+        store(space, i, load(space, i) - gap)
+    for j in range(g, g + width, COUNT):
+        store(space, j, load(space, j) + gap)
+
+
+@machine_code
+@no_type_check
+def _write_potential(space, pitch, side, potential, first, tokens):
+    """Write the potentials of the tokens that have mass, and zeros for those between."""
+    for i in range(0, tokens, COUNT):
+        part = choose(load(space, side + i), load(space, side + pitch + i), np.float32(0))
+        store_part(potential, first + i, part, tokens - i)
 
 
 @machine_code
 @no_type_check
 def solve_share(
-    cost, a, b, epsilon, softness, tolerance, max_iterations, start, stride, plan, value, f, g, iterations, error
-):
+    costs, sources, targets, epsilon, softness, tolerance, max_iterations, start, stride,
+    plans, value, row_potentials, column_potentials, iterations, error, converged,
+):  # fmt: skip
     """Solve the problems start, start + stride, ... of a batch; say whether all of them have a solution."""
-    cost_bits, a_bits, b_bits = cost.view(np.int32), a.view(np.int32), b.view(np.int32)
+    batch, source, target = costs.shape
+    cost, a, b = costs.reshape(-1), sources.reshape(-1), targets.reshape(-1)
+    plan, f, g = plans.reshape(-1), row_potentials.reshape(-1), column_potentials.reshape(-1)
     feasible = True
-    height, width = cost.shape[1] + ROWS, cost.shape[2] + _LANES
-    row_space, column_space = np.empty((5, height), np.float32), np.empty((5, width), np.float32)
-    cost_space, kernel_space = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
-    for item in range(start, cost.shape[0], stride):
-        f[item].fill(0)
-        g[item].fill(0)
+    longest, widest = (source + COUNT - 1) // COUNT * COUNT, (target + COUNT - 1) // COUNT * COUNT
+    pitch, size = max(longest, widest), longest * widest
+    rows, columns = 0, 5 * pitch
+    room = np.empty(10 * pitch + 3 * size + COUNT, np.float32)
+    aligned = (-(room.ctypes.data // 4)) % COUNT  # the place where a vector begins a cache line
+    space = room[aligned : aligned + 10 * pitch + 3 * size]
+    C, K, K_columns = 10 * pitch, 10 * pitch + size, 10 * pitch + 2 * size
+    for item in range(start, batch, stride):
+        first, first_a, first_b = item * source * target, item * source, item * target
+        _clear(f, first_a, source)
+        _clear(g, first_b, target)
         value[item] = error[item] = iterations[item] = 0
-        top, bottom, source_mass = _span(a[item], a_bits[item])
-        left, right, target_mass = _span(b[item], b_bits[item])
-        wrong = source_mass < 0 or target_mass < 0
-        if wrong or top == bottom or left == right:
-            plan[item].fill(0)
-            iterations[item] = _INFEASIBLE if wrong else 0
-            feasible &= not wrong
+        converged[item] = True
+        top, bottom, source_mass = _span(a, first_a, source)
+        left, right, target_mass = _span(b, first_b, target)
+        is_wrong = source_mass < 0 or target_mass < 0
+        is_empty = top == bottom or left == right
+        if softness == 0 and not is_empty:
+            is_wrong |= abs(source_mass - target_mass) > np.float32(1e-3) * target_mass
+        if is_wrong or is_empty:
+            _clear(plan, first, source * target)
+            iterations[item] = _INFEASIBLE if is_wrong else 0
+            feasible &= not is_wrong
             continue
-        if softness == 0 and abs(source_mass - target_mass) > np.float32(1e-3) * target_mass:
-            iterations[item] = _INFEASIBLE
-            feasible = False
-            continue
-        plan[item, :top].fill(0)
-        plan[item, bottom:].fill(0)
-        rows = _lay_out(a[item, top:bottom], ROWS, row_space)
-        columns = _lay_out(b[item, left:right], _LANES, column_space)
-        shape = (len(rows[0]), len(columns[0]))
-        C = cost_space[: shape[0] * shape[1]].reshape(shape)
-        K = kernel_space[: shape[0] * shape[1]].reshape(shape)
-        count, total = _gather(cost[item], cost_bits[item], top, left, rows[0], columns[0], C)
-        _transform(C, rows[0], columns[0], rows[1], columns[1])
-        if count < 0 or (softness == 0 and _is_blocked(rows[1], columns[1])):
+        _clear(plan, first, top * target)
+        _clear(plan, first + bottom * target, (source - bottom) * target)
+        n, m = bottom - top, right - left
+        height = _lay_out(a, first_a + top, n, space, pitch, rows)
+        width = _lay_out(b, first_b + left, m, space, pitch, columns)
+        first += top * target
+        count, cost_total = _gather(cost, first + left, target, n, m, width, space, pitch, C)
+        _transform(space, pitch, C, n, width)
+        row_mean, highest_row = _measure(space, pitch, rows, height)
+        column_mean, highest_column = _measure(space, pitch, columns, width)
+        is_blocked = max(highest_row, highest_column) > np.float32(0.5) * BARRED
+        if count < 0 or (softness == 0 and is_blocked):
             value[item] = error[item] = np.nan
-            for i in range(top, bottom):
-                for j in range(cost.shape[2]):
-                    plan[item, i, j] = np.nan if a[item, i] > 0 and b[item, j] > 0 else 0
+            converged[item] = False
+            for i in range(n):
+                for j in range(target):
+                    has_mass = a[first_a + top + i] > 0 and b[first_b + j] > 0
+                    plan[first + i * target + j] = np.nan if has_mass else 0
             continue
         if softness > 0:
-            _lower(rows[1], _MOST_NATS / softness)
-            _lower(columns[1], _MOST_NATS / softness)
-        slack = _mean_slack(count, total, rows[0], columns[0], rows[1], columns[1])
-        iterations[item] = solve(C, K, rows, columns, slack, epsilon, softness, tolerance, max_iterations)
-        value[item], error[item] = _report(C, K, rows, columns, epsilon, softness, plan[item, top:bottom], left)
-        for i in range(top, bottom):
-            f[item, i] = rows[1][i - top] if rows[0][i - top] > 0 else np.float32(0)
-        for j in range(left, right):
-            g[item, j] = columns[1][j - left] if columns[0][j - left] > 0 else np.float32(0)
+            _lower(space, rows + pitch, height, _MOST_NATS / softness)
+            _lower(space, columns + pitch, width, _MOST_NATS / softness)
+            row_mean, _ = _measure(space, pitch, rows, height)
+            column_mean, _ = _measure(space, pitch, columns, width)
+        slack = max(cost_total / max(count, np.float32(1)) - row_mean - column_mean, np.float32(0))
+        iterations[item] = solve(
+            space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon, softness, tolerance, max_iterations
+        )
+        value[item] = _write_plan(space, pitch, C, K, n, width, plan, first, target, left)
+        products(space, K_columns, height, m, columns + 2 * pitch, rows + 4 * pitch)
+        products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
+        row_error = _finish(space, pitch, rows, height, epsilon, softness)
+        error[item] = row_error + _finish(space, pitch, columns, width, epsilon, softness)
+        converged[item] = _bits(np.float32(0)) <= _bits(error[item]) <= _bits(tolerance)
+        if softness == 0:
+            _balance(space, pitch, height, width)
+        _write_potential(space, pitch, rows, f, first_a + top, n)
+        _write_potential(space, pitch, columns, g, first_b + left, m)
     return feasible

@@ -1,7 +1,14 @@
 """The machine code that solves one problem, in the scheme that `kivuko.transport.compiled` explains.
 
-Whoever changes it must touch `compiled_batch.py`, too: numba keeps the code of that file's functions, these within, and
-does not notice that another file has changed.
+All that a problem needs lies in one array, `space`, and is named by the place where it begins: numba counts the
+references to every array that is cut out of another or taken out of a tuple, which costs more than a step of a short
+problem. A side of the problem is five vectors, `pitch` apart: marginal, potential, scaling, demand and sums. They are
+padded with zeros to whole lanes; `height` and `width` are the padded lengths of both sides, `n` and `m` the true ones.
+The rows of a matrix are as wide as the padded side. The kernel is kept twice, by rows and by columns, so that both of
+its products run along whole lanes and never across them.
+
+Whoever changes this file or `lanes` must touch `compiled_batch.py`, too: numba keeps the code of that file's functions,
+these within, and does not notice that another file has changed.
 """
 
 import math
@@ -12,7 +19,22 @@ from typing import Any, no_type_check
 import numba
 import numpy as np
 
-ROWS = 4  # of the kernel are taken at a time, and their number is padded to a multiple of that
+from kivuko.transport.lanes import (
+    COUNT,
+    absolute,
+    choose,
+    exp,
+    load,
+    log,
+    maximum,
+    minimum,
+    spread,
+    spread_from,
+    store,
+    total,
+    transpose,
+)
+
 BARRED = np.float32(1e30)  # cost where a token has no mass, or where infinity forbids the pair
 TINY, _HUGE = np.float32(1e-30), np.float32(1e12)  # scalings beyond the latter are absorbed
 _KAPPA = np.float32(0.8)
@@ -35,158 +57,157 @@ def machine_code(function: Callable[..., Any]) -> Any:
         return jit()(function)
 
 
+
 @machine_code
 @no_type_check
-def _exp(x):
-    """Compute exp of a float32 to 2e-7, vectorizably: x = k log 2 + r, and a cubic for (e^r - 1 - r) / r^2.
+def exponentiate(space, pitch, C, K, K_columns, n, height, width, epsilon):
+    """Fill K = exp((f + g - C) / epsilon), by rows and by columns; its rows from n on are zero."""
+    f, g = pitch, 6 * pitch
+    inverse = spread(np.float32(1) / epsilon)
+    for i in range(n):
+        fi = spread_from(space, f + i)
+        for j in range(0, width, COUNT):
+            place = i * width + j
+            store(space, K + place, exp((fi + load(space, g + j) - load(space, C + place)) * inverse))
+    for place in range(n * width, height * width, COUNT):
+        store(space, K + place, spread(np.float32(0)))
+    for i in range(0, height, COUNT):
+        for j in range(0, width, COUNT):
+            transpose(space, K + i * width + j, width, space, K_columns + j * height + i, height)
 
-    Below e^-60 the result is zero: such entries change no sum of float32, and their products would be denormal.
+
+@machine_code
+@no_type_check
+def products(space, K, width, count, x, sums):
+    """Compute sum_k K_k x_k, where the rows K_k are so wide, and the last of them are zero up to a multiple of four."""
+    j = 0
+    while j + 64 <= width:
+        s0 = s1 = s2 = s3 = spread(np.float32(0))
+        place = K + j
+        for k in range(count):
+            xk = spread_from(space, x + k)
+            s0 += load(space, place) * xk
+            s1 += load(space, place + 16) * xk
+            s2 += load(space, place + 32) * xk
+            s3 += load(space, place + 48) * xk
+            place += width
+        store(space, sums + j, s0)
+        store(space, sums + j + 16, s1)
+        store(space, sums + j + 32, s2)
+        store(space, sums + j + 48, s3)
+        j += 64
+    if j + 32 <= width:
+        s0 = s1 = s2 = s3 = spread(np.float32(0))
+        place = K + j
+        for k in range(x, x + count, 2):
+            xk, xl = spread_from(space, k), spread_from(space, k + 1)
+            s0 += load(space, place) * xk
+            s1 += load(space, place + 16) * xk
+            s2 += load(space, place + width) * xl
+            s3 += load(space, place + width + 16) * xl
+            place += 2 * width
+        store(space, sums + j, s0 + s2)
+        store(space, sums + j + 16, s1 + s3)
+        j += 32
+    if j < width:
+        s0 = s1 = s2 = s3 = spread(np.float32(0))
+        place = K + j
+        for k in range(x, x + count, 4):
+            s0 += load(space, place) * spread_from(space, k)
+            s1 += load(space, place + width) * spread_from(space, k + 1)
+            s2 += load(space, place + 2 * width) * spread_from(space, k + 2)
+            s3 += load(space, place + 3 * width) * spread_from(space, k + 3)
+            place += 4 * width
+        store(space, sums + j, (s0 + s1) + (s2 + s3))
+
+
+@machine_code
+@no_type_check
+def _rescale(space, pitch, side, length, omega):
+    """Step u <- u * (demand / (u * sums))^omega; return the error after it, and the sum of u by lanes.
+
+    The power is its Pade approximant of order (1, 1) for a ratio between 1/2 and 2, and the ratio elsewhere. It has the
+    right slope at 1; no other property is needed where the demand is fixed.
     """
-    inside = x > np.float32(-60)
-    x = min(max(x, np.float32(-60)), np.float32(87))
-    k = np.floor(x * np.float32(1.4426950) + np.float32(0.5))
-    r = x - k * np.float32(0.693359375) + k * np.float32(2.1219444e-4)
-    q = np.float32(0.4999923) + r * (
-        np.float32(0.16667115) + r * (np.float32(0.04189033) + r * np.float32(0.008312497))
-    )
-    power = np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
-    return (np.float32(1) + r + r * r * q) * power if inside else np.float32(0)
+    more, less = spread(np.float32(1) + omega), spread(np.float32(1) - omega)
+    errors = scales = spread(np.float32(0))
+    for u in range(side + 2 * pitch, side + 2 * pitch + length, COUNT):
+        scaling, demand, sums = load(space, u), load(space, u + pitch), load(space, u + 2 * pitch)
+        mass = scaling * sums
+        gap = demand - mass
+        is_near = minimum(demand + gap, mass - gap)
+        above = choose(is_near, mass + mass + more * gap, demand)
+        below = choose(is_near, mass + mass + less * gap, mass)
+        scaling = scaling * (above / maximum(below, TINY))
+        store(space, u, scaling)
+        errors += absolute(scaling * sums - demand)
+        scales += scaling
+    return total(errors), scales
 
 
 @machine_code
 @no_type_check
-def log(x):
-    """Compute the logarithm of a positive float32 to 2e-7, vectorizably: x = 2^k m, and a series in (m - 1)/(m + 1)."""
-    bits = np.int32(np.float32(x).view(np.int32) - np.int32(0x3F3504F3))  # of the square root of 1/2
-    k = np.int32(bits >> np.int32(23))
-    m = np.int32(np.int32(bits & np.int32(0x7FFFFF)) + np.int32(0x3F3504F3)).view(np.float32)
-    s = (m - np.float32(1)) / (m + np.float32(1))
-    t = s * s
-    series = np.float32(2) + t * (
-        np.float32(0.6666667) + t * (np.float32(0.4) + t * (np.float32(0.2857143) + t * np.float32(0.22222222)))
-    )
-    return np.float32(k) * np.float32(0.69314718) + s * series
-
-
-@machine_code
-@no_type_check
-def _exponentiate(C, f, g, epsilon, K):
-    """Fill K = exp((f + g - C) / epsilon)."""
-    inverse = np.float32(1) / epsilon
-    for i in range(C.shape[0]):
-        fi = f[i]
-        for j in range(C.shape[1]):
-            K[i, j] = _exp((fi + g[j] - C[i, j]) * inverse)
-
-
-@machine_code
-@no_type_check
-def _row_sums(K, v, sums):
-    """Compute K v, four rows at a time."""
-    for i in range(0, K.shape[0], ROWS):
-        s0 = s1 = s2 = s3 = np.float32(0)
-        for j in range(K.shape[1]):
-            vj = v[j]
-            s0 += K[i, j] * vj
-            s1 += K[i + 1, j] * vj
-            s2 += K[i + 2, j] * vj
-            s3 += K[i + 3, j] * vj
-        sums[i], sums[i + 1], sums[i + 2], sums[i + 3] = s0, s1, s2, s3
-
-
-@machine_code
-@no_type_check
-def _column_sums(K, u, sums):
-    """Compute K^T u, four rows at a time."""
-    sums.fill(0)
-    for i in range(0, K.shape[0], ROWS):
-        u0, u1, u2, u3 = u[i], u[i + 1], u[i + 2], u[i + 3]
-        for j in range(K.shape[1]):
-            sums[j] += (u0 * K[i, j] + u1 * K[i + 1, j]) + (u2 * K[i + 2, j] + u3 * K[i + 3, j])
-
-
-@machine_code
-@no_type_check
-def _power(ratio, omega):
-    """Compute ratio^omega by its Pade approximant of order (1, 1) for a ratio in [1/2, 2], and the ratio elsewhere.
-
-    It has the right slope at 1; no other property is needed where the demand is fixed.
-    """
-    x = min(max(ratio, np.float32(0.5)), np.float32(2)) - np.float32(1)
-    near = (np.float32(2) + (np.float32(1) + omega) * x) / (np.float32(2) + (np.float32(1) - omega) * x)
-    return near if (ratio >= np.float32(0.5)) & (ratio <= np.float32(2)) else ratio
-
-
-@machine_code
-@no_type_check
-def _rescale(u, sums, demand, omega):
-    """Step u <- u * (demand / (u * sums))^omega; return the error after it, and the sum of u."""
-    error = total = np.float32(0)
-    for i in range(len(u)):
-        u[i] *= _power(demand[i] / max(u[i] * sums[i], TINY), omega)
-        error += abs(u[i] * sums[i] - demand[i])
-        total += u[i]
-    return error, total
-
-
-@machine_code
-@no_type_check
-def _error(u, sums, demand):
+def distance(space, pitch, side, length):
     """Return how far the marginal u * sums is from the one that is demanded."""
-    error = np.float32(0)
-    for i in range(len(u)):
-        error += abs(u[i] * sums[i] - demand[i])
-    return error
+    errors = spread(np.float32(0))
+    for u in range(side + 2 * pitch, side + 2 * pitch + length, COUNT):
+        errors += absolute(load(space, u) * load(space, u + 2 * pitch) - load(space, u + pitch))
+    return total(errors)
 
 
 @machine_code
 @no_type_check
-def _rescale_softly(u, sums, demand, omega, damping):
+def _rescale_softly(space, pitch, side, length, omega, damping):
     """Do the same where the demand moves with u: u <- u * ratio^(omega * damping), with the exact power."""
-    before = after = total = np.float32(0)
-    for i in range(len(u)):
-        actual = u[i] * sums[i]
-        before += abs(actual - demand[i])
-        ratio = demand[i] / max(actual, TINY)
-        if ratio > 0:
-            power = omega * log(ratio)
-            u[i] *= _exp(power * damping)
-            demand[i] *= _exp(power * (damping - np.float32(1)))
-        after += abs(u[i] * sums[i] - demand[i])
-        total += u[i]
-    return before, after, total
+    before = after = scales = spread(np.float32(0))
+    for u in range(side + 2 * pitch, side + 2 * pitch + length, COUNT):
+        scaling, demand, sums = load(space, u), load(space, u + pitch), load(space, u + 2 * pitch)
+        actual = scaling * sums
+        before += absolute(actual - demand)
+        power = log(demand / maximum(actual, TINY)) * omega
+        scaling = choose(demand, scaling * exp(power * damping), scaling)
+        demand = choose(demand, demand * exp(power * (damping - np.float32(1))), demand)
+        store(space, u, scaling)
+        store(space, u + pitch, demand)
+        after += absolute(scaling * sums - demand)
+        scales += scaling
+    return total(before), total(after), scales
 
 
 @machine_code
 @no_type_check
-def _translate(u, v, row_demand, column_demand, epsilon, softness):
+def _translate(space, pitch, height, width, epsilon, softness):
     """Move a constant from g to f so that both sides demand the same mass, which maximizes the dual over constants."""
-    row_mass = column_mass = np.float32(0)
-    for i in range(len(u)):
-        row_mass += row_demand[i]
-    for j in range(len(v)):
-        column_mass += column_demand[j]
-    power = np.float32(0.5) * math.log(row_mass / column_mass) / (epsilon * softness)
+    u, v = 2 * pitch, 7 * pitch
+    row_masses = column_masses = spread(np.float32(0))
+    for i in range(u, u + height, COUNT):
+        row_masses += load(space, i + pitch)
+    for j in range(v, v + width, COUNT):
+        column_masses += load(space, j + pitch)
+    ratio = max(total(row_masses), TINY) / max(total(column_masses), TINY)
+    power = np.float32(0.5) * math.log(ratio) / (epsilon * softness)
     power = min(max(power, np.float32(-20)), np.float32(20))  # the rest of the way in the next iteration
     scale, share = math.exp(power), math.exp(power * epsilon * softness)
-    for i in range(len(u)):
-        u[i] *= scale
-        row_demand[i] /= share
-    for j in range(len(v)):
-        v[j] /= scale
-        column_demand[j] *= share
+    for i in range(u, u + height, COUNT):
+        store(space, i, load(space, i) * scale)
+        store(space, i + pitch, load(space, i + pitch) / share)
+    for j in range(v, v + width, COUNT):
+        store(space, j, load(space, j) / scale)
+        store(space, j + pitch, load(space, j + pitch) * share)
 
 
 @machine_code
 @no_type_check
-def _absorb(f, u, mass, epsilon, softness, demand):
+def absorb(space, pitch, side, length, epsilon, softness):
     """Move the scalings into the potentials: u returns to the marginal, and the demand is renewed."""
-    for i in range(len(u)):
-        if mass[i] > 0:
-            if u[i] != mass[i]:
-                f[i] += epsilon * math.log(u[i] / mass[i])
-            u[i] = mass[i]
-            demand[i] = mass[i] if softness == 0 else mass[i] * math.exp(-f[i] * softness)
+    for i in range(side, side + length, COUNT):
+        mass = load(space, i)
+        ratio = load(space, i + 2 * pitch) / maximum(mass, TINY)
+        step = log(maximum(ratio, TINY)) * epsilon
+        potential = load(space, i + pitch) + choose(mass, step, np.float32(0))
+        store(space, i + pitch, potential)
+        store(space, i + 2 * pitch, mass)
+        store(space, i + 3 * pitch, mass if softness == 0 else mass * exp(potential * -softness))
 
 
 @machine_code
@@ -207,34 +228,47 @@ def _raise(top_omega, omega, rate):
 
 @machine_code
 @no_type_check
-def _iterate(C, K, rows, columns, slack, epsilon, softness, goal, max_steps):
+def _next(omega, top_omega):
+    """Return the omega of the next half-step: from a plain one on they tend to the best, by Chebyshev's recursion.
+
+    The best omega all the time would first let the error grow (Golub and Varga 1961, with rho = 4 (top - 1) / top^2).
+    """
+    before = np.float32(2) if omega == np.float32(1) else omega
+    return np.float32(1) / (np.float32(1) - (top_omega - np.float32(1)) / (top_omega * top_omega) * before)
+
+
+@machine_code
+@no_type_check
+def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon, softness, goal, max_steps):
     """Iterate at one epsilon until the marginal error is within the goal; return the number of steps."""
-    a, f, u, row_demand, row_sums = rows
-    b, g, v, column_demand, column_sums = columns
+    rows, columns = 0, 5 * pitch
     damping = np.float32(1) / (np.float32(1) + epsilon * softness)
     kappa_squared = min(np.float32(1), _KAPPA * _KAPPA * epsilon / max(slack, TINY))
     kappa = math.sqrt(np.float32(1) - damping * damping * (np.float32(1) - kappa_squared))
     best_omega = top_omega = np.float32(2) / (np.float32(1) + kappa)
-    omega = np.float32(1)
+    omega = last_omega = np.float32(1)
+    is_plain = max_steps == 1
     column_error = best = BARRED
     stale = plain_steps = steady_steps = 0
-    mark = last_omega = np.float32(0)
+    mark = np.float32(0)
     for step in range(1, max_steps + 1):
-        _row_sums(K, v, row_sums)
+        products(space, K_columns, height, m, columns + 2 * pitch, rows + 4 * pitch)
         if softness == 0:
-            row_error, u_total = _rescale(u, row_sums, row_demand, omega)
-            _column_sums(K, u, column_sums)
-            error = row_error + _error(v, column_sums, column_demand)
+            row_error, row_scales = _rescale(space, pitch, rows, height, omega)
+            products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
+            error = row_error + distance(space, pitch, columns, width)
             if error <= _MARGIN * goal:
                 return step
-            _, v_total = _rescale(v, column_sums, column_demand, omega)
+            omega = omega if is_plain else _next(omega, top_omega)
+            _, column_scales = _rescale(space, pitch, columns, width, omega)
         else:
-            row_error, _, u_total = _rescale_softly(u, row_sums, row_demand, omega, damping)
+            row_error, _, row_scales = _rescale_softly(space, pitch, rows, height, omega, damping)
             error = row_error + column_error
-            _translate(u, v, row_demand, column_demand, epsilon, softness)
-            _column_sums(K, u, column_sums)
-            _, column_error, v_total = _rescale_softly(v, column_sums, column_demand, omega, damping)
-            if error <= goal and omega == np.float32(1):
+            _translate(space, pitch, height, width, epsilon, softness)
+            products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
+            omega = omega if is_plain else _next(omega, top_omega)
+            _, column_error, column_scales = _rescale_softly(space, pitch, columns, width, omega, damping)
+            if error <= goal and is_plain:
                 return step
         if error < best:
             best, stale = error, 0
@@ -244,40 +278,41 @@ def _iterate(C, K, rows, columns, slack, epsilon, softness, goal, max_steps):
             if stale > _PATIENCE:
                 best, stale = error, 0
                 top_omega = np.float32(1) + (top_omega - np.float32(1)) * np.float32(0.7)
-        steady_steps = steady_steps + 1 if omega == last_omega else 0
+        steady_steps = steady_steps + 1 if abs(omega - last_omega) < np.float32(0.01) else 0
         if steady_steps == _SETTLING:
             mark = error
         elif steady_steps == _SETTLING + _WINDOW:
             best_omega = top_omega = _raise(top_omega, omega, (error / max(mark, TINY)) ** _PER_STEP)
             steady_steps = _SETTLING - 1
         last_omega = omega
-        plain_steps += omega == np.float32(1)
+        plain_steps += is_plain
         is_near = error <= (_NEAR * goal if plain_steps <= _PLAIN_STEPS else goal)
-        omega = np.float32(1) if step < 3 or is_near or step + 1 >= max_steps else top_omega
-        if u_total > _HUGE or v_total > _HUGE:
-            _absorb(f, u, a, epsilon, softness, row_demand)
-            _absorb(g, v, b, epsilon, softness, column_demand)
-            _exponentiate(C, f, g, epsilon, K)
+        is_plain = is_near or step + 1 >= max_steps
+        omega = np.float32(1) if is_plain else _next(omega, top_omega)
+        if total(row_scales + column_scales) > _HUGE:
+            absorb(space, pitch, rows, height, epsilon, softness)
+            absorb(space, pitch, columns, width, epsilon, softness)
+            exponentiate(space, pitch, C, K, K_columns, n, height, width, epsilon)
     return max_steps
 
 
 @machine_code
 @no_type_check
-def solve(C, K, rows, columns, slack, epsilon, softness, tolerance, max_iterations):
+def solve(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon, softness, tolerance, max_iterations):
     """Solve one gathered problem in place, so that the plan is u_i K_ij v_j; return the iterations."""
-    a, f, u, row_demand, _ = rows
-    b, g, v, column_demand, _ = columns
     stages = 0
     while stages < _STAGES and epsilon * _DESCENT ** (stages + 1) <= _WARMEST * slack:
         stages += 1
     iterations = 0
     for stage in range(stages, -1, -1):
-        current = epsilon * _DESCENT**stage
+        current = np.float32(epsilon * _DESCENT**stage)
         goal = tolerance if stage == 0 else max(tolerance, _STAGE_TOLERANCE)
         left = max_iterations - iterations
-        _absorb(f, u, a, current * _DESCENT, softness, row_demand)
-        _absorb(g, v, b, current * _DESCENT, softness, column_demand)
-        _exponentiate(C, f, g, current, K)
+        absorb(space, pitch, 0, height, current * _DESCENT, softness)
+        absorb(space, pitch, 5 * pitch, width, current * _DESCENT, softness)
+        exponentiate(space, pitch, C, K, K_columns, n, height, width, current)
         limit = left if stage == 0 else left // _STAGE_SHARE
-        iterations += _iterate(C, K, rows, columns, slack, current, softness, goal, limit)
+        iterations += _iterate(
+            space, pitch, C, K, K_columns, n, m, height, width, slack, current, softness, goal, limit
+        )
     return iterations
