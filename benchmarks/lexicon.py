@@ -1,13 +1,16 @@
 r"""Which alignment makes the better transplant: IBM Model 1, or transport in a second round.
 
-    python benchmarks/lexicon.py --teacher runs/afriqa-sw/transplant/teacher --target sw --aligned 4000 \
+    python benchmarks/lexicon.py --teacher runs/afriqa-sw/transplant/teacher --target sw --aligned 18000 \
         --bitext ../shared/data/bitext/lafand/en-sw.tsv --bitext ../shared/data/bitext/tico19/en-sw.tsv \
-        --collection ../shared/data/retrieval/afriqa/sw-en --index runs/afriqa-sw/index-afriqa
+        --on ../shared/data/retrieval/afriqa/sw-en test runs/afriqa-sw/index-afriqa RR@10 \
+        --on ../shared/data/retrieval/tatoeba-xtreme/sw-en test runs/afriqa-sw/index-tatoeba R@1
 
 A student is grown by Model 1 on all of the bitext. With that student and its teacher the plans of `--aligned` pairs,
 taken evenly, are solved, and the mass that goes from piece to piece is counted, a target piece as 1. Every piece with
 at least `--least` links in those pairs then starts from the new counts, every other one as before. To compare the two
-on the same pairs, the same is done with the counts of Model 1 from these pairs alone. No gradient step is made.
+on the same pairs, the same is done with the counts of Model 1 from these pairs alone. `mean` takes, for each of these
+pieces, the mean of its shares in the table of Model 1 on all pairs and in that of transport; `both` multiplies them,
+so that only links count that both believe in. No gradient step is made.
 """
 
 import argparse
@@ -50,50 +53,80 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--bitext", type=Path, action="append", required=True)
     parser.add_argument("--target", required=True)
-    parser.add_argument("--collection", type=Path, required=True)
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--index", type=Path, help="of the collection's documents; kept, and used again")
-    parser.add_argument("--measures", default="RR@10 R@100")
+    parser.add_argument(
+        "--on",
+        nargs=4,
+        action="append",
+        required=True,
+        metavar=("COLLECTION", "SPLIT", "INDEX", "MEASURE"),
+        help="BEIR folder, its judgments, an index of its documents that is kept and used again, a measure",
+    )
     parser.add_argument("--aligned", type=int, default=4000, help="pairs whose plans are solved")
     parser.add_argument("--least", type=float, default=2.0)
+    parser.add_argument("--tables", nargs="+", help="of the second table, those to measure; all by default")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     teacher = load_encoder(arguments.teacher)
     digest = model_digest(arguments.teacher)
-    collection = read_collection(arguments.collection, split=arguments.split)
-    sources = [BitextSource(path=path, language=arguments.target) for path in arguments.bitext]
-    bitexts, _ = remove_leaks([read_bitext(source) for source in sources], JudgedTexts(collection))
+    asked = [
+        (read_collection(Path(folder), split=split), index, measure) for folder, split, index, measure in arguments.on
+    ]
+    bitexts = [read_bitext(BitextSource(path=path, language=arguments.target)) for path in arguments.bitext]
+    for collection, _, _ in asked:
+        bitexts, _ = remove_leaks(bitexts, JudgedTexts(collection))
     count = sum(len(bitext.pairs) for bitext in bitexts)
     bitexts, _ = split_held_out(bitexts, count=min(500, count // 50), seed=0)
     pairs = [pair for bitext in bitexts for pair in bitext.pairs]
     aligned = pairs[:: -(-len(pairs) // arguments.aligned)]
-    measures = parse_measures(arguments.measures)
 
     def row(name: str, replaced: int) -> str:
-        found = evaluate_retrieval(
-            student, teacher, collection, measures, document_model_digest=digest, index_directory=arguments.index
-        ).measures.mean
-        return f"| {name} | {replaced:,} | {' | '.join(f'{found[str(measure)]:.3f}' for measure in measures)} |"
+        cells = [name, f"{replaced:,}"]
+        for collection, index, measure in asked:
+            found = evaluate_retrieval(
+                student,
+                teacher,
+                collection,
+                parse_measures(measure),
+                document_model_digest=digest,
+                index_directory=index,
+            )
+            cells.append(f"{found.measures.mean[measure]:.3f}")
+        return f"| {' | '.join(cells)} |"
 
     grown = transplant(teacher, pairs)
     student = grown.student.eval()
-    print(f"| table | pieces from the {len(aligned):,} pairs | {' | '.join(map(str, measures))} |")
-    print(f"|---|---:|{'---:|' * len(measures)}")
+    names = [f"{'/'.join(Path(told[0]).parts[-2:])} {told[3]}" for told in arguments.on]
+    print(f"| table | pieces from the {len(aligned):,} of {len(pairs):,} pairs | {' | '.join(names)} |")
+    print(f"|---|---:|{'---:|' * len(asked)}")
     print(row("Model 1 on all pairs", 0), flush=True)
     started = time.process_time()
     tables = _count_links(student, teacher, aligned, shape=grown.lexicon.counts.shape)
     seconds = time.process_time() - started
-    tables["Model 1"] = _model_1(student, teacher, aligned, shape=grown.lexicon.counts.shape)
     first = grown.lexicon.counts
+    for name in list(PLANS):
+        shares = [_shares(tables[name]), _shares(first)]
+        tables[f"{name}, mean"] = csr_array(shares[0] + shares[1])
+        tables[f"{name}, both"] = csr_array((shares[0] * shares[1]).sqrt())
+    tables["Model 1"] = _model_1(student, teacher, aligned, shape=first.shape)
     weights = backbone(student).model.get_input_embeddings().weight
     old = backbone(teacher).model.get_input_embeddings().weight.detach()[: grown.vocabulary.kept]
+    links = {name: np.asarray(tables[name].sum(axis=1)).ravel() for name in (*PLANS, "Model 1")}
     for name, counts in tables.items():
-        is_new = np.asarray(counts.sum(axis=1)).ravel() >= arguments.least
+        if arguments.tables and name not in arguments.tables:
+            continue
+        has_any = np.asarray(counts.sum(axis=1)).ravel() > 0
+        is_new = (links[name.partition(",")[0]] >= arguments.least) & has_any
         mixed = csr_array(diags_array(is_new.astype(float)) @ counts + diags_array((~is_new).astype(float)) @ first)
         with torch.no_grad():
             weights.copy_(initial_embeddings(old, mixed, keep_share=0.5)[0])
-        print(row(f"{name}, on these pairs", int(is_new.sum())), flush=True)
+        print(row(name, int(is_new.sum())), flush=True)
     print(f"\nEncoding and solving {len(aligned):,} pairs took {seconds:.0f} s of CPU time.")
+
+
+def _shares(counts: csr_array) -> csr_array:
+    """Return each row divided by its sum."""
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    return csr_array(diags_array(1 / np.maximum(totals, 1e-12)) @ counts)
 
 
 def _count_links(

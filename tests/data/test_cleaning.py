@@ -1,10 +1,13 @@
+import random
 from pathlib import Path
 
 import pytest
 from ir_measures import Qrel
 
-from kivuko.data.cleaning import CleaningOptions, Reason, clean
+from kivuko.data import cleaning
+from kivuko.data.cleaning import clean
 from kivuko.data.collections import Collection, Document, Query
+from kivuko.data.flaws import CleaningOptions, Reason
 from kivuko.data.leakage import JudgedTexts
 from kivuko.data.readers import Record
 
@@ -135,3 +138,23 @@ def test_misaligned_run_is_rejected_and_what_is_around_it_kept(tmp_path: Path) -
     assert misaligned <= set(range(77, 136))
     assert report.rejected[Reason.MISALIGNED] == len(misaligned) > 10
     assert "the translation is that of record -1" in {row[2] for row in rows}
+
+
+def test_decisions_do_not_depend_on_where_a_batch_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(0)  # noqa: S311
+    words = list(zip(ENGLISH, MARATHI, strict=True))
+    pairs = []
+    for _ in range(400):
+        chosen = [draw.choice(words) for _ in range(draw.randint(1, 6))]
+        pairs.append((" ".join(word for word, _ in chosen), " ".join(word for _, word in chosen)))
+    pairs += [(f"Page {page}, once more", " ".join(draw.sample(MARATHI, 4))) for page in range(9)]
+    contents = []
+    for size in (7, 32_768):
+        monkeypatch.setattr(cleaning, "_BATCH", size)
+        (tmp_path / str(size)).mkdir()
+        report = clean(
+            records(*pairs), tmp_path / str(size), options=CleaningOptions(deviations=99, near=0.7, repeats=1)
+        )
+        assert {Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.BOILERPLATE} <= report.rejected.keys()
+        contents.append([path.read_bytes() for path in sorted((tmp_path / str(size)).iterdir())])
+    assert contents[0] == contents[1]

@@ -2,8 +2,10 @@ import random
 
 import pytest
 
-from kivuko.data.identification import SideModels
+from kivuko.data.identification import SideModels, SideScores
 from kivuko.data.pairs import SentencePair
+from kivuko.data.shingles import text_key
+from kivuko.data.trigrams import trigrams
 
 ENGLISH = "the river and school near market with teacher who reads old letters about village garden"
 SWAHILI = "mto na shule karibu soko pamoja mwalimu anayesoma barua zamani kuhusu kijiji bustani yetu"
@@ -12,6 +14,10 @@ FINNISH = "joki sekä koulu lähellä toria opettaja joka lukee vanhoja kirjeit�
 
 def sentence(words: str, draw: random.Random) -> str:
     return " ".join(draw.choice(words.split()) for _ in range(10))
+
+
+def score(models: SideModels, text: str, side: int) -> SideScores:
+    return models.score(trigrams([text_key(text)]), side)[0]
 
 
 @pytest.fixture(params=[True, False], ids=["trained on all", "trained on a sample"])
@@ -24,15 +30,15 @@ def models(request: pytest.FixtureRequest) -> SideModels:
 
 def test_text_of_the_other_side_is_likelier_there(models: SideModels) -> None:
     draw = random.Random(1)  # noqa: S311
-    assert models.score(sentence(SWAHILI, draw), 1).odds > 7
-    assert models.score(sentence(ENGLISH, draw), 1).odds < -7
-    assert models.score(sentence(SWAHILI, draw), 0).odds < -7
+    assert score(models, sentence(SWAHILI, draw), 1).odds > 7
+    assert score(models, sentence(ENGLISH, draw), 1).odds < -7
+    assert score(models, sentence(SWAHILI, draw), 0).odds < -7
 
 
 def test_text_of_a_third_language_is_unlike_its_side(models: SideModels) -> None:
     draw = random.Random(2)  # noqa: S311
-    assert models.score(sentence(SWAHILI, draw), 1).deviations > -6
-    assert models.score(sentence(FINNISH, draw), 1).deviations < -6
+    assert score(models, sentence(SWAHILI, draw), 1).deviations > -6
+    assert score(models, sentence(FINNISH, draw), 1).deviations < -6
 
 
 def test_text_that_was_trained_on_does_not_vouch_for_itself() -> None:
@@ -40,8 +46,8 @@ def test_text_that_was_trained_on_does_not_vouch_for_itself() -> None:
     pairs = [SentencePair(sentence(ENGLISH, draw), sentence(SWAHILI, draw)) for _ in range(300)]
     foreign = sentence(FINNISH, draw)
     models = SideModels([*pairs, SentencePair(sentence(ENGLISH, draw), foreign)], is_all=True)
-    assert models.score(foreign, 1).deviations < -6
+    assert score(models, foreign, 1).deviations < -6
 
 
 def test_text_without_letters_says_nothing(models: SideModels) -> None:
-    assert models.score("...", 1) == (0.0, 0.0)
+    assert score(models, "...", 1) == (0.0, 0.0)

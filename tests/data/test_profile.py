@@ -4,7 +4,6 @@ import pytest
 
 from kivuko.data.profile import profile
 from kivuko.data.readers import Record
-from kivuko.data.seen import Seen
 from kivuko.errors import DataError
 
 
@@ -51,10 +50,3 @@ def test_nothing_to_read_is_refused_with_the_reason() -> None:
         profile([])
     with pytest.raises(DataError, match="2 records, most left out for: broken"):
         profile([Record(1, "", "", "broken"), Record(2, "", "", "broken")])
-
-
-def test_what_was_seen_is_known_and_parts_are_kept_apart() -> None:
-    with Seen() as seen:
-        assert seen.add(b"en", b"text")
-        assert not seen.add(b"en", b"text")
-        assert seen.add(b"tr", b"text")

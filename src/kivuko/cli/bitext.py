@@ -138,9 +138,9 @@ def clean(
     """
     import sys
 
-    from kivuko.data.cleaning import CleaningOptions
     from kivuko.data.cleaning import clean as run
     from kivuko.data.collections import read_collection
+    from kivuko.data.flaws import CleaningOptions
     from kivuko.data.leakage import JudgedTexts
     from kivuko.errors import ConfigError
     from kivuko.report.bitext import cleaning_page

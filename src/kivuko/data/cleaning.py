@@ -1,65 +1,31 @@
 """Which sentence pairs are worth training on, and why the others are not."""
 
 import csv
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import regex
+import numpy as np
+from numpy.typing import NDArray
 
-from kivuko.data.bitext import SentencePair
+from kivuko.data.flaws import CleaningOptions, Flaw, Reason, flaw_of, template, wrong_language, wrong_length
 from kivuko.data.identification import LEAST_TO_LEARN, SideModels
 from kivuko.data.leakage import JudgedTexts
-from kivuko.data.profile import Profile, SideProfile, count_scripts, script_runs, survey
+from kivuko.data.near import Bands
+from kivuko.data.pairs import SentencePair
+from kivuko.data.profile import Profile, survey
 from kivuko.data.readers import Record
-from kivuko.data.runs import place
-from kivuko.data.seen import NearSeen, Seen
+from kivuko.data.runs import Placed, place
+from kivuko.data.seen import KeyCounter, text_digests
 from kivuko.data.shingles import text_key
-from kivuko.data.tidying import placeholders, tidy, without_placeholders
+from kivuko.data.tidying import tidy
+from kivuko.data.trigrams import trigrams
 
-_LETTER = regex.compile(r"\p{L}")
-_DIGITS = regex.compile(r"\p{Nd}+")
-# A text that is a thousand times as likely on the other side.
-_OTHER_SIDE = -math.log(1000)
 _MOST_TO_TRAIN_ON = 20_000
-
-
-class Reason(StrEnum):
-    """Why a pair is rejected, in the order in which it is looked at."""
-
-    UNREADABLE = "unreadable"
-    EMPTY_SIDE = "empty side"
-    NO_LETTERS = "no letters"
-    COPY = "copy of the English"
-    PLACEHOLDERS = "placeholders differ"
-    WRONG_SCRIPT = "wrong script"
-    WRONG_LANGUAGE = "wrong language"
-    TOO_LONG = "too long"
-    LENGTH_RATIO = "length ratio"
-    MISALIGNED = "misaligned run"
-    TEST_ITEM = "test item"
-    DUPLICATE = "duplicate"
-    NEAR_DUPLICATE = "near duplicate"
-    BOILERPLATE = "boilerplate"
-
-
-class CleaningOptions(NamedTuple):
-    """What to be strict about.
-
-    Attributes:
-        deviations: How far from the usual length a translation may be, and how unlike its side a text, in robust
-            standard deviations. Positive.
-        near: From which Jaccard similarity of trigrams a pair nearly repeats another, above 0 and below 1; None keeps
-            near duplicates.
-        repeats: How many pairs with the same side, whatever its numbers, are kept; None keeps all.
-    """
-
-    deviations: float = 6.0
-    near: float | None = 0.9
-    repeats: int | None = 20
+_BATCH = 32_768  # records that are judged together
+_TOGETHER = 4_096  # of which the trigrams are in memory together
 
 
 class Learned(NamedTuple):
@@ -138,23 +104,32 @@ def judge(
         options: What to be strict about.
         judged: Collections whose test items are to be rejected, by either side.
         steps: Where to count the steps of tidying.
+
+    Raises:
+        DataError: If there is no space for what was seen before.
     """
     tidied = ((each, SentencePair(tidy(each.english, steps), tidy(each.translation, steps))) for each in records)
-    with Seen() as seen:
-        near = NearSeen(seen, threshold=options.near) if options.near is not None else None
-        for record, pair, offset in place(tidied, learned.profile.ratio):
-            found = _flaw(record, pair, learned, options)
-            if not found and offset:
-                found = (Reason.MISALIGNED, f"the translation is that of record {offset:+d}")
-            if not found and any(collection.match(side).found for collection in judged for side in pair):
-                found = (Reason.TEST_ITEM, "")
-            if not found and not seen.add(b"pair", *(text_key(side).encode() for side in pair)):
-                found = (Reason.DUPLICATE, "")
-            if not found and near is not None and not near.add(pair):
-                found = (Reason.NEAR_DUPLICATE, "")
-            if not found and options.repeats is not None:
-                found = _boilerplate(pair, seen, options.repeats)
-            yield Verdict(record, pair, *(found or (None, "")))
+    placed = place(tidied, learned.profile.ratio)
+    with KeyCounter() as pairs, KeyCounter() as bands, KeyCounter() as templates:
+        near = Bands(threshold=options.near) if options.near is not None else None
+        while batch := list(islice(placed, _BATCH)):
+            flaws = _Flaws(batch, learned.profile)
+            signatures = _look_at_trigrams(flaws, learned.sides, near, options)
+            flaws.look(lambda each: wrong_length(each.pair, learned.profile, options.deviations) or _elsewhere(each))
+            if judged:
+                flaws.look(lambda each: _test_item(each.pair, judged))
+            left = flaws.left()
+            digests = text_digests(["\0".join(flaws.keys[i]) for i in left])
+            flaws.reject(left, pairs.add(digests), Flaw(Reason.DUPLICATE))
+            if signatures is not None:
+                left = flaws.left()
+                # Every band is counted, also that of a pair of which another one is known.
+                is_new = bands.add(signatures[left].ravel()).reshape(len(left), signatures.shape[1])
+                flaws.reject(left, np.logical_and.reduce(is_new, axis=1), Flaw(Reason.NEAR_DUPLICATE))
+            if options.repeats is not None:
+                _look_for_boilerplate(flaws, templates, options.repeats)
+            for each, flaw in zip(batch, flaws.found, strict=True):
+                yield Verdict(each.record, each.pair, *(flaw or (None, "")))
 
 
 def clean(
@@ -202,61 +177,69 @@ def clean(
     return CleaningReport(learned.profile, kept, tidied, steps, rejected, examples)
 
 
-def _flaw(  # noqa: PLR0911  # one for each reason
-    record: Record, pair: SentencePair, learned: Learned, options: CleaningOptions
-) -> tuple[Reason, str] | None:
-    usual_sides = learned.profile.english, learned.profile.translation
-    if record.flaw:
-        return Reason.UNREADABLE, record.flaw
-    if not all(pair):
-        return Reason.EMPTY_SIDE, ""
-    if not all(_LETTER.search(without_placeholders(side)) for side in pair):
-        return Reason.NO_LETTERS, ""
-    if text_key(pair.english) == text_key(pair.translation):
-        return Reason.COPY, ""
-    filled = [placeholders(side) for side in pair]
-    if filled[0] != filled[1]:
-        return Reason.PLACEHOLDERS, f"{' '.join(filled[0])} / {' '.join(filled[1])}"
-    if wrong := _wrong_script(pair, usual_sides) or _wrong_language(pair, learned.sides, options.deviations):
-        return wrong
-    for text, usual in zip(pair, usual_sides, strict=True):
-        if len(text) > usual.length_limit:
-            return Reason.TOO_LONG, f"{len(text)} characters, expected at most {usual.length_limit:.0f}"
-    deviations = learned.profile.ratio.deviations(len(pair.english), len(pair.translation))
-    if abs(deviations) > options.deviations:
-        return Reason.LENGTH_RATIO, f"{deviations:+.1f} deviations"
-    return None
+class _Flaws:
+    """What was found so far to be wrong with the records of a batch.
+
+    Attributes:
+        keys: What `text_key` makes of the sides of each record.
+        found: The first flaw of each record, None while there is none.
+    """
+
+    def __init__(self, batch: Sequence[Placed], usual: Profile) -> None:
+        self._batch = batch
+        self.keys = [(text_key(each.pair.english), text_key(each.pair.translation)) for each in batch]
+        self.found = [flaw_of(each.record, each.pair, keys, usual) for each, keys in zip(batch, self.keys, strict=True)]
+
+    def left(self) -> list[int]:
+        """Return the places of the records without a flaw."""
+        return [i for i, flaw in enumerate(self.found) if flaw is None]
+
+    def look(self, at: Callable[[Placed], Flaw | None]) -> None:
+        """Look at each record that is left."""
+        for i in self.left():
+            self.found[i] = at(self._batch[i])
+
+    def reject(self, places: Sequence[int], is_good: NDArray[np.bool_], flaw: Flaw) -> None:
+        """Note a flaw of each of some records that is not good."""
+        for i, good in zip(places, is_good.tolist(), strict=True):
+            if not good:
+                self.found[i] = flaw
 
 
-def _wrong_script(pair: SentencePair, usual_sides: Sequence[SideProfile]) -> tuple[Reason, str] | None:
-    for text, usual, other in zip(pair, usual_sides, reversed(pair), strict=True):
-        scripts = count_scripts(text)
-        if 2 * scripts[usual.script] >= scripts.total():
-            continue
-        # Names that stand in the other side too are excused, up to three quarters of the letters.
-        named = sum(
-            len(run) for code, run in script_runs(text) if code != usual.script and run.casefold() in other.casefold()
-        )
-        if 4 * scripts[usual.script] < scripts.total() or 2 * scripts[usual.script] < scripts.total() - named:
-            return Reason.WRONG_SCRIPT, f"{scripts.most_common(1)[0][0]}, expected {usual.script}"
-    return None
+def _look_at_trigrams(
+    flaws: _Flaws, sides: SideModels | None, near: Bands | None, options: CleaningOptions
+) -> NDArray[np.uint64] | None:
+    """Look for wrong languages, and return the keys of the bands of all records, for near duplicates."""
+    signatures = None if near is None else np.zeros((len(flaws.found), near.count), np.uint64)
+    left = flaws.left()
+    for start in range(0, len(left), _TOGETHER):
+        places = left[start : start + _TOGETHER]
+        both = [trigrams([flaws.keys[i][side] for i in places]) for side in (0, 1)]
+        if sides is not None:
+            scores = zip(*(sides.score(texts, side) for side, texts in enumerate(both)), strict=True)
+            for i, each in zip(places, scores, strict=True):
+                flaws.found[i] = wrong_language(each, options.deviations)
+        if near is not None and signatures is not None:
+            signatures[places] = near.keys(*both)
+    return signatures
 
 
-def _wrong_language(pair: SentencePair, models: SideModels | None, limit: float) -> tuple[Reason, str] | None:
-    if models is None:
+def _elsewhere(placed: Placed) -> Flaw | None:
+    if not placed.offset:
         return None
-    for side, (name, text) in enumerate(zip(("English", "translation"), pair, strict=True)):
-        scores = models.score(text, side)
-        if scores.odds < _OTHER_SIDE:
-            return Reason.WRONG_LANGUAGE, f"the {name} is as the other side"
-        if scores.deviations < -limit:
-            return Reason.WRONG_LANGUAGE, f"the {name} is {scores.deviations:+.1f} deviations from its side"
-    return None
+    return Flaw(Reason.MISALIGNED, f"the translation is that of record {placed.offset:+d}")
 
 
-def _boilerplate(pair: SentencePair, seen: Seen, repeats: int) -> tuple[Reason, str] | None:
-    templates = (_DIGITS.sub("0", text_key(side)).encode() for side in pair)
-    counts = [seen.count(name, template) for name, template in zip((b"en", b"tr"), templates, strict=True)]
-    if max(counts) <= repeats:
-        return None
-    return Reason.BOILERPLATE, f"the {'English' if counts[0] > repeats else 'translation'} came {repeats} times"
+def _test_item(pair: SentencePair, judged: Sequence[JudgedTexts]) -> Flaw | None:
+    is_known = any(collection.match(side).found for collection in judged for side in pair)
+    return Flaw(Reason.TEST_ITEM) if is_known else None
+
+
+def _look_for_boilerplate(flaws: _Flaws, templates: KeyCounter, repeats: int) -> None:
+    left = flaws.left()
+    names = [f"{side}\0{template(flaws.keys[i][place])}" for i in left for place, side in enumerate(("en", "tr"))]
+    counts = templates.count(text_digests(names)).reshape(-1, 2)
+    for i, (english, translation) in zip(left, counts.tolist(), strict=True):
+        if max(english, translation) > repeats:
+            side = "English" if english > repeats else "translation"
+            flaws.found[i] = Flaw(Reason.BOILERPLATE, f"the {side} came {repeats} times")

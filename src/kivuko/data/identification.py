@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kivuko.data.pairs import SentencePair
-from kivuko.data.shingles import Shingles, shingles, text_key
+from kivuko.data.shingles import Shingles, text_key
+from kivuko.data.trigrams import Trigrams, trigrams
 
 LEAST_TO_LEARN = 200
 _BITS = 20
@@ -48,41 +49,45 @@ class SideModels:
 
     def __init__(self, pairs: Sequence[SentencePair], *, is_all: bool) -> None:
         self._own = is_all
-        self._counts = np.zeros((2, 1 << _BITS), np.float64)
-        for pair in pairs:
-            for side, text in enumerate(pair):
-                self._counts[side, _slots(shingles(text_key(text)))] += 1
+        sides = [trigrams([text_key(pair[side]) for pair in pairs]) for side in (0, 1)]
+        self._counts = np.stack([np.bincount(_slots(side.members), minlength=1 << _BITS) for side in sides]).astype(
+            np.float64
+        )
         self._totals = self._counts.sum(axis=1)
         self._logarithms = np.log((self._counts + _SMOOTHING) / (self._totals[:, None] + _SMOOTHING * (1 << _BITS)))
-        self._usual = [self._learn([pair[side] for pair in pairs], side) for side in (0, 1)]
+        self._usual = [self._learn(texts, side) for side, texts in enumerate(sides)]
 
-    def score(self, text: str, side: int) -> SideScores:
-        """Look at a text of a side: 0 is the English, 1 the translations."""
-        slots = _slots(shingles(text_key(text)))
-        if not len(slots):
-            return SideScores(0.0, 0.0)
-        own, other = self._likelihoods(slots, side), self._likelihoods(slots, 1 - side, is_own=False)
+    def score(self, texts: Trigrams, side: int) -> list[SideScores]:
+        """Look at texts of a side: 0 is the English, 1 the translations."""
+        sizes = np.diff(texts.starts)
+        own = texts.sums(self._likelihoods(texts, side))
+        other = texts.sums(self._logarithms[1 - side, _slots(texts.members)])
         middle, spread = self._usual[side]
-        deviations = (float(own.mean()) - middle) * np.sqrt(len(slots)) / spread if spread else 0.0
-        return SideScores(float((own - other).sum()) / _OVERLAP, float(deviations))
+        means = own / np.maximum(sizes, 1)
+        deviations = np.where(sizes, (means - middle) * np.sqrt(sizes) / spread if spread else 0.0, 0.0)
+        odds = (own - other) / _OVERLAP
+        return [SideScores(*row) for row in zip(odds.tolist(), deviations.tolist(), strict=True)]
 
-    def _likelihoods(self, slots: NDArray[np.intp], side: int, *, is_own: bool = True) -> NDArray[np.float64]:
-        if not (self._own and is_own):
+    def _likelihoods(self, texts: Trigrams, side: int) -> NDArray[np.float64]:
+        """Return the log-likelihood of each trigram on its own side."""
+        slots = _slots(texts.members)
+        if not self._own:
             known: NDArray[np.float64] = self._logarithms[side, slots]
             return known
-        counts: NDArray[np.float64] = np.maximum(self._counts[side, slots] - 1, 0) + _SMOOTHING
-        total = float(self._totals[side]) - len(slots) + _SMOOTHING * (1 << _BITS)
-        return np.log(counts / total)
+        sizes = np.diff(texts.starts)
+        counts = np.maximum(self._counts[side, slots] - 1, 0) + _SMOOTHING
+        totals = self._totals[side] - sizes + _SMOOTHING * (1 << _BITS)
+        likelihoods: NDArray[np.float64] = np.log(counts) - np.repeat(np.log(totals), sizes)
+        return likelihoods
 
-    def _learn(self, texts: Sequence[str], side: int) -> tuple[float, float]:
+    def _learn(self, texts: Trigrams, side: int) -> tuple[float, float]:
         """Return the usual mean log-likelihood, and its spread times the root of the number of trigrams."""
-        found = [(values.mean(), len(values)) for text in texts
-                 if len(values := self._likelihoods(_slots(shingles(text_key(text))), side))]  # fmt: skip
-        if len(found) < LEAST_TO_LEARN:
+        sizes = np.diff(texts.starts)
+        if np.count_nonzero(sizes) < LEAST_TO_LEARN:
             return 0.0, 0.0
-        means, sizes = (np.array(column, np.float64) for column in zip(*found, strict=True))
+        means = texts.sums(self._likelihoods(texts, side))[sizes > 0] / sizes[sizes > 0]
         middle = float(np.median(means))
-        return middle, 1.4826 * float(np.median(np.abs(means - middle) * np.sqrt(sizes)))
+        return middle, 1.4826 * float(np.median(np.abs(means - middle) * np.sqrt(sizes[sizes > 0])))
 
 
 def _slots(trigrams: Shingles) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,17 +16,19 @@ from fontTools.unicodedata import script
 
 from kivuko.data.bitext import SentencePair
 from kivuko.data.readers import Record
-from kivuko.data.seen import Seen
+from kivuko.data.seen import KeyCounter, text_digests
 from kivuko.data.shingles import text_key
 from kivuko.errors import DataError
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SAMPLE = 100_000
 LEAST_TO_LEARN = 50
+_TOGETHER_COUNTED = 3 * 65_536
 # Scripts that are written together count as one.
 _TOGETHER = {"Hira": "Jpan", "Kana": "Jpan", "Hani": "Jpan"}
 _NO_SCRIPT = frozenset({"Zyyy", "Zinh", "Zzzz"})
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+(?:['’\u200c\u200d][\p{L}\p{M}\p{N}]+)*")
+_ASCII_WORD = re.compile("[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
 
 
 class SideProfile(NamedTuple):
@@ -131,7 +134,15 @@ def survey(
     drawn: list[SentencePair] = []
     records_read = pairs = copies = 0
     words, characters, different = [0, 0], [0, 0], [0, 0, 0]
-    with Seen() as seen:
+    waiting: list[str] = []
+    with KeyCounter() as seen:
+
+        def count_different() -> None:
+            """Add how many of what waits are new: English texts, translations and pairs by turns."""
+            is_new = seen.add(text_digests(waiting)).reshape(-1, 3).sum(axis=0)
+            different[:] = [count + int(new) for count, new in zip(different, is_new, strict=True)]
+            waiting.clear()
+
         for record in records:
             records_read += 1
             pair = SentencePair(tidy(record.english), tidy(record.translation))
@@ -144,13 +155,14 @@ def survey(
             keys = [text_key(side) for side in pair]
             copies += keys[0] == keys[1]
             for side, text in enumerate(pair):
-                words[side] += len(_WORD.findall(text))
+                words[side] += len((_ASCII_WORD if text.isascii() else _WORD).findall(text))
                 characters[side] += len(text)
             if distinct:
-                parts = [key.encode() for key in keys]
-                different[0] += seen.add(b"en", parts[0])
-                different[1] += seen.add(b"tr", parts[1])
-                different[2] += seen.add(b"pair", *parts)
+                waiting += (f"en\0{keys[0]}", f"tr\0{keys[1]}", f"pair\0{keys[0]}\0{keys[1]}")
+                if len(waiting) >= _TOGETHER_COUNTED:
+                    count_different()
+        if distinct:
+            count_different()
     if not pairs:
         (reason, _), *_ = *left_out.most_common(1), ("no record", 0)
         why = f"{records_read:,} records, most left out for: {reason}"
@@ -202,9 +214,7 @@ def _script(character: str) -> str:
 
 def _side_profile(texts: Sequence[str], words: int, characters: int, distinct: int | None) -> SideProfile:
     lengths = np.array([len(text) for text in texts])
-    scripts: Counter[str] = Counter()
-    for text in texts:
-        scripts.update(count_scripts(text))
+    scripts = count_scripts("".join(texts))
     main, letters = scripts.most_common(1)[0] if scripts else ("Zyyy", 0)
     return SideProfile(
         words=words,

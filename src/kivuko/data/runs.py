@@ -1,6 +1,7 @@
 """Stretches of parallel text in which each English sentence has its neighbour's translation."""
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _ANCHOR = 2.5
 _MOST_ANCHORS = 3
 _SWITCH = 15.0
 _ANCHORS = regex.compile(r"\p{Nd}+|\p{L}[\p{L}\p{M}]{3,}")
+_ASCII_ANCHORS = re.compile("[0-9]+|[a-z]{4,}")  # the same, of a text in lower case
 
 
 class Placed(NamedTuple):
@@ -104,6 +106,8 @@ def _path(likelihoods: NDArray[np.float64]) -> list[int]:
 
 def _anchors(text: str) -> frozenset[str]:
     """Return the numbers and the longer words of a text, as they would be copied to its translation."""
+    if text.isascii():
+        return frozenset(_ASCII_ANCHORS.findall(text.lower()))
     return frozenset(
         "".join(str(unicodedata.digit(digit)) for digit in each) if each[0].isdecimal() else each.casefold()
         for each in _ANCHORS.findall(text)

@@ -65,11 +65,15 @@ def placeholders(text: str) -> list[str]:
         >>> placeholders("%2$s of {total} in %1$d"), placeholders("5% off")
         (['%d', '%s', '{total}'], [])
     """
+    if "%" not in text and "{" not in text:
+        return []
     return sorted(_POSITION.sub("%", found) for found in _PLACEHOLDER.findall(text))
 
 
 def without_placeholders(text: str) -> str:
     """Return a text without the places that a program fills in."""
+    if "%" not in text and "{" not in text:
+        return text
     return str(_PLACEHOLDER.sub("", text))
 
 

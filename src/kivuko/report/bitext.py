@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kivuko.data.cleaning import CleaningReport, Reason
+from kivuko.data.cleaning import CleaningReport
+from kivuko.data.flaws import Reason
 from kivuko.data.leakage import Leaks
 from kivuko.data.profile import QUANTILES, Profile, SideProfile
 
