@@ -7,12 +7,12 @@
 
 Problems are token embeddings of all-MiniLM-L6-v2, projected to 128 dimensions, against permuted, shortened and noised
 copies of themselves. Every other solver gets the loosest tolerance of its own, in steps of two, with which no item of
-the batch is further than 1e-3 (L1) from its marginals. Ours are held to the least marginal error that any of the batched
-ones then has, so that they are never the less precise. The loops get their problems without padding and converted
-beforehand. Times are CPU times
-of the process with warm caches, medians of rounds in which every solver has its turn, so that a busy neighbour disturbs
-all alike. `excess` is <P, C> above the exact optimum. Peak memory is what a fresh process needs beyond the problem, in
-cost matrices; for ours with the backward pass. OTT takes part if `ott-jax` is installed.
+the batch is further than 1e-3 (L1) from its marginals. Ours are held to the least marginal error that a batched one
+then has, so that they are never the less precise. The loops get their problems without padding and converted
+beforehand. Times are CPU times of the process with warm caches, medians of rounds in which every solver has its turn,
+so that a busy neighbour disturbs all alike. `excess` is <P, C> above the exact optimum. Peak memory is what a fresh
+process needs beyond the problem, in cost matrices; for ours with the backward pass. OTT takes part if `ott-jax` is
+installed.
 """
 
 import argparse

@@ -16,9 +16,9 @@ An over-relaxed step is u <- u * r^omega with r = demanded marginal / actual mar
 over-relaxation (Thibault et al. 2021, Lehmann et al. 2022): where plain Sinkhorn has the rate 1 - kappa^2, the best
 omega is 2 / (1 + kappa), which has the rate (1 - kappa) / (1 + kappa). Taken at once, it lets the error grow before it
 falls; so omega changes from half-step to half-step by Chebyshev's recursion, which tends to the best (Golub and Varga
-1961) and saves a tenth to a fifth of the iterations where there are few. Here kappa is 0.8 sqrt(epsilon / mean slack) at
-first, an estimate fitted on token embeddings; the rate that is then observed raises omega where that is too low, and
-omega is lowered, towards plain Sinkhorn, which always converges, where the error stops falling.
+1961). Here kappa is 0.8 sqrt(epsilon / mean slack) at first, an estimate fitted on token embeddings; the rate that is
+then observed raises omega where that is too low, and omega is lowered, towards plain Sinkhorn, which always converges,
+where the error stops falling.
 
 Relaxed marginals (see `unbalanced_sinkhorn`) change two things. The demanded marginal is a exp(-f / rho) and thus moves
 with u, so that a step is u <- u * r^(omega * damping), damping = rho / (rho + epsilon). And the constant that may be
