@@ -3,6 +3,8 @@
     python benchmarks/transport.py                    a table on stdout
     python benchmarks/transport.py --json             the same as JSON
     python benchmarks/transport.py --quick            fewer repetitions, for a look
+    python benchmarks/transport.py --only kernel emd  ours, and the solvers whose names have one of these words
+    python benchmarks/transport.py --no-memory        do not start a process for each solver to measure its memory
     python benchmarks/transport.py --results FOLDER   also write transport.json and transport.md there
 
 Problems are token embeddings of all-MiniLM-L6-v2, projected to 128 dimensions, against permuted, shortened and noised
@@ -302,14 +304,14 @@ def _installed(package: str) -> bool:
         return False
 
 
-def measure(*, seconds: float) -> list[Row]:
+def measure(*, seconds: float, with_memory: bool) -> list[Row]:
     """Run everything, and say on stderr how far it is."""
     rows = []
     texts = embed()
     for shape in (*SHAPES, LARGE):
         batch, shortest, longest = shape
         problem = make_problem(texts, *shape)
-        memory = {name: peak_memory(name, problem) for name in SOLVERS}
+        memory = {name: peak_memory(name, problem) if with_memory else float("nan") for name in SOLVERS}
         for epsilon in EPSILONS if shape != LARGE else (0.05,):
             print(f"batch {batch}, {shortest}-{longest} tokens, epsilon {epsilon}", file=sys.stderr)
             results = list(compare(problem, epsilon, seconds=seconds))
@@ -327,6 +329,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="write JSON and a table there, too")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="ours, and solvers with one of these in their names")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
     parser.add_argument("--memory-of", nargs=2, metavar=("SOLVER", "PROBLEM"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -334,7 +338,11 @@ def main() -> None:
     if arguments.memory_of:
         report_memory(*arguments.memory_of)
         return
-    rows = measure(seconds=0.3 if arguments.quick else 2.0)
+    if arguments.only:
+        words = ["kivuko compiled", *arguments.only]
+        for name in [name for name in SOLVERS if not any(word in name for word in words)]:
+            del SOLVERS[name]
+    rows = measure(seconds=0.3 if arguments.quick else 2.0, with_memory=not arguments.no_memory)
     as_json = json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=1)
     if arguments.results:
         arguments.results.mkdir(parents=True, exist_ok=True)
