@@ -14,7 +14,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.datamodel import models, register_default
+from numba.core.datamodel import models
+from numba.core.datamodel.registry import register_default
 from numba.extending import intrinsic, overload
 
 COUNT = 16
@@ -24,7 +25,7 @@ _FLOATS, _INTS, _BOOLS = (ir.VectorType(kind, COUNT) for kind in (_FLOAT, _INT, 
 _FAST = ("fast",)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Sixteen float32, to numba."""
 
     def __init__(self) -> None:
@@ -35,9 +36,9 @@ LANES = Lanes()
 
 
 @register_default(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, _FLOATS)
+        super().__init__(manager, kind, _FLOATS)  # type: ignore[no-untyped-call]
 
 
 def _of(number: float | int, kind: ir.Type = _FLOATS) -> ir.Constant:
@@ -73,7 +74,7 @@ def _operation(build: Callable[..., Any], *, operands: int, result: types.Type =
 
 def _call(builder: Any, name: str, result: ir.Type, *values: Any, fast: bool = True) -> Any:
     kind = ir.FunctionType(result, [value.type for value in values])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     return builder.call(function, values, fastmath=_FAST if fast else ())
 
 
