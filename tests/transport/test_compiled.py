@@ -1,5 +1,6 @@
 """What only the compiled solver has: threads, machine code that is kept, views that are not contiguous."""
 
+import math
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kivuko.transport import sinkhorn
+from kivuko.transport import sinkhorn, unbalanced_sinkhorn
 
 from .conftest import Problem
 
@@ -60,6 +61,27 @@ def test_views_are_read_as_what_they_show(large: Problem) -> None:
     )
 
 
+@pytest.mark.parametrize("rho", [math.inf, 0.5])
+@pytest.mark.parametrize(("source", "target"), [(1, 1), (16, 16), (5, 33), (49, 64), (70, 130), (180, 3)])
+def test_problems_of_any_size_are_those_of_the_reference(
+    source: int, target: int, rho: float, generator: torch.Generator
+) -> None:
+    """One vector, several, parts of one, and all the blocks that products are made of; with holes and padding."""
+    cost = torch.rand(3, source, target, generator=generator)
+    a, b = (torch.rand(3, side, generator=generator) + 0.1 for side in (source, target))
+    for marginal in (a, b):
+        marginal[1:, 1:] *= torch.rand(2, marginal.shape[1] - 1, generator=generator) < 0.7
+        marginal[2, 1 + marginal.shape[1] // 2 :] = 0
+    a, b = a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True)
+    fast, plain = (
+        unbalanced_sinkhorn(cost, a, b, epsilon=0.05, rho=rho, tolerance=1e-5, max_iterations=5000, backend=backend)
+        for backend in ("compiled", "torch")
+    )
+    assert fast.converged.all()
+    for name in ("plan", "value", "f", "g"):
+        torch.testing.assert_close(getattr(fast, name), getattr(plain, name), atol=3e-5, rtol=0, msg=name)
+
+
 def test_over_relaxation_needs_fewer_iterations_than_sinkhorn_does(large: Problem) -> None:
     fast = sinkhorn(*large, epsilon=0.02, backend="compiled")
     assert fast.converged.all()
@@ -71,7 +93,7 @@ def test_memory_stays_below_ten_cost_matrices() -> None:
     program = """
 import torch
 from pathlib import Path
-from kivuko.transport import sinkhorn
+from kivuko.transport import sinkhorn, unbalanced_sinkhorn
 
 def kilobytes(field):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -92,7 +114,7 @@ print(1024 * (kilobytes("VmHWM") - before) / (4 * cost.numel()))
 def test_first_call_compiles_in_time_and_the_second_process_finds_it(tmp_path: Path) -> None:
     program = """
 import time, torch
-from kivuko.transport import sinkhorn
+from kivuko.transport import sinkhorn, unbalanced_sinkhorn
 begin = time.process_time()
 sinkhorn(torch.rand(1, 3, 3), torch.ones(1, 3) / 3, torch.ones(1, 3) / 3, epsilon=0.1)
 print(time.process_time() - begin)

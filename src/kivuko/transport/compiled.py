@@ -7,15 +7,18 @@ The scheme, for each problem of the batch:
    K = exp((f + g - C) / epsilon) then holds a one, and no sum underflows, however small epsilon is.
 3. Descend in epsilon by factors of four from about a sixth of the mean slack C - f - g; each stage starts warm.
 4. Iterate the scalings u and v on the stored K, which needs no exponential, over-relaxed; absorb them into f and g when
-   they grow large (Schmitzer 2019).
+   they grow large (Schmitzer 2019). K is stored by rows and by columns and padded to whole vectors, so that both of its
+   products run along registers and nothing is summed across one (see `kivuko.transport.lanes`).
 5. Near the tolerance drop the over-relaxation: it leaves fast, oscillating errors that a plain step removes at once.
    Stop between the two halves of a step, where the sums of rows and columns are those of the present u and v.
 
 An over-relaxed step is u <- u * r^omega with r = demanded marginal / actual marginal. It converges like successive
 over-relaxation (Thibault et al. 2021, Lehmann et al. 2022): where plain Sinkhorn has the rate 1 - kappa^2, the best
-omega is 2 / (1 + kappa), which has the rate (1 - kappa) / (1 + kappa). Here kappa is 0.8 sqrt(epsilon / mean slack) at
-first, an estimate fitted on token embeddings; the rate that is then observed raises omega where that is too low, and
-omega is lowered, towards plain Sinkhorn, which always converges, where the error stops falling.
+omega is 2 / (1 + kappa), which has the rate (1 - kappa) / (1 + kappa). Taken at once, it lets the error grow before it
+falls; so omega changes from half-step to half-step by Chebyshev's recursion, which tends to the best (Golub and Varga
+1961). Here kappa is 0.8 sqrt(epsilon / mean slack) at first, an estimate fitted on token embeddings; the rate that is
+then observed raises omega where that is too low, and omega is lowered, towards plain Sinkhorn, which always converges,
+where the error stops falling.
 
 Relaxed marginals (see `unbalanced_sinkhorn`) change two things. The demanded marginal is a exp(-f / rho) and thus moves
 with u, so that a step is u <- u * r^(omega * damping), damping = rho / (rho + epsilon). And the constant that may be
@@ -35,6 +38,8 @@ References:
     Letters 2022. https://arxiv.org/abs/2012.12562
     Sejourne, Vialard and Peyre, "Faster unbalanced optimal transport: translation invariant Sinkhorn and 1-D
     Frank-Wolfe", AISTATS 2022. https://arxiv.org/abs/2201.00730
+    Golub and Varga, "Chebyshev semi-iterative methods, successive overrelaxation iterative methods, and second order
+    Richardson iterative methods", Numerische Mathematik 1961.
     Young, "Iterative solution of large linear systems", Academic Press 1971.
 """
 

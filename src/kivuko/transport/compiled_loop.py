@@ -57,7 +57,6 @@ def machine_code(function: Callable[..., Any]) -> Any:
         return jit()(function)
 
 
-
 @machine_code
 @no_type_check
 def exponentiate(space, pitch, C, K, K_columns, n, height, width, epsilon):
@@ -124,7 +123,7 @@ def products(space, K, width, count, x, sums):
 @machine_code
 @no_type_check
 def _rescale(space, pitch, side, length, omega):
-    """Step u <- u * (demand / (u * sums))^omega; return the error after it, and the sum of u by lanes.
+    """Step u <- u * (demand / (u * sums))^omega; return the error after it, and the sum of u, by lanes.
 
     The power is its Pade approximant of order (1, 1) for a ratio between 1/2 and 2, and the ratio elsewhere. It has the
     right slope at 1; no other property is needed where the demand is fixed.
@@ -135,24 +134,24 @@ def _rescale(space, pitch, side, length, omega):
         scaling, demand, sums = load(space, u), load(space, u + pitch), load(space, u + 2 * pitch)
         mass = scaling * sums
         gap = demand - mass
-        is_near = minimum(demand + gap, mass - gap)
+        is_near = minimum(demand + demand - mass, mass + mass - demand)
         above = choose(is_near, mass + mass + more * gap, demand)
         below = choose(is_near, mass + mass + less * gap, mass)
         scaling = scaling * (above / maximum(below, TINY))
         store(space, u, scaling)
         errors += absolute(scaling * sums - demand)
         scales += scaling
-    return total(errors), scales
+    return errors, scales
 
 
 @machine_code
 @no_type_check
-def distance(space, pitch, side, length):
-    """Return how far the marginal u * sums is from the one that is demanded."""
+def _errors(space, pitch, side, length):
+    """Return how far the marginal u * sums is from the one that is demanded, by lanes."""
     errors = spread(np.float32(0))
     for u in range(side + 2 * pitch, side + 2 * pitch + length, COUNT):
         errors += absolute(load(space, u) * load(space, u + 2 * pitch) - load(space, u + pitch))
-    return total(errors)
+    return errors
 
 
 @machine_code
@@ -254,9 +253,9 @@ def _iterate(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon,
     for step in range(1, max_steps + 1):
         products(space, K_columns, height, m, columns + 2 * pitch, rows + 4 * pitch)
         if softness == 0:
-            row_error, row_scales = _rescale(space, pitch, rows, height, omega)
+            row_errors, row_scales = _rescale(space, pitch, rows, height, omega)
             products(space, K, width, n, rows + 2 * pitch, columns + 4 * pitch)
-            error = row_error + distance(space, pitch, columns, width)
+            error = total(row_errors + _errors(space, pitch, columns, width))
             if error <= _MARGIN * goal:
                 return step
             omega = omega if is_plain else _next(omega, top_omega)
@@ -308,8 +307,9 @@ def solve(space, pitch, C, K, K_columns, n, m, height, width, slack, epsilon, so
         current = np.float32(epsilon * _DESCENT**stage)
         goal = tolerance if stage == 0 else max(tolerance, _STAGE_TOLERANCE)
         left = max_iterations - iterations
-        absorb(space, pitch, 0, height, current * _DESCENT, softness)
-        absorb(space, pitch, 5 * pitch, width, current * _DESCENT, softness)
+        if stage < stages or softness > 0:
+            absorb(space, pitch, 0, height, current * _DESCENT, softness)
+            absorb(space, pitch, 5 * pitch, width, current * _DESCENT, softness)
         exponentiate(space, pitch, C, K, K_columns, n, height, width, current)
         limit = left if stage == 0 else left // _STAGE_SHARE
         iterations += _iterate(

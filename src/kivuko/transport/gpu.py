@@ -1,8 +1,8 @@
 """Scaling iterations for the GPU, in Triton: one program a problem, whose kernel matrix never leaves the chip.
 
-The scheme is that of `kivuko.transport.compiled`: c-transforms, stages of epsilon, over-relaxed scalings of a stored
-kernel, absorption, early stopping of each problem by itself. Here a problem is one tile of registers, its sides padded
-to powers of two, and a half-step is one sum along an axis of the tile.
+The scheme is that of `kivuko.transport.compiled`, with one omega throughout a stage: c-transforms, stages of epsilon,
+over-relaxed scalings of a stored kernel, absorption, early stopping of each problem by itself. Here a problem is one
+tile of registers, its sides padded to powers of two, and a half-step is one sum along an axis of the tile.
 
 It has been compiled for NVIDIA GPUs and run in Triton's interpreter, on the CPU; its speed has not been measured yet.
 """

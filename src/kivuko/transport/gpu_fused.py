@@ -133,6 +133,25 @@ def fused_value(
     return value
 
 
+def launch_forward(
+    source: Tensor, target: Tensor, a: Tensor, b: Tensor, *, epsilon: float, tolerance: float, max_iterations: int
+) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """Run the forward kernel on contiguous tensors, and wait for nothing.
+
+    Returns:
+        Potentials, value, iterations (negative where the masses cannot be) and error; and how to launch the backward
+        kernel on the same blocks.
+    """
+    n, m, dim = source.shape[1], target.shape[1], source.shape[2]
+    results = empty_results(a, b)
+    block, warps = tile(n, m)
+    launch = {**block, **_products(source), "num_warps": warps}
+    _forward_kernel[(len(source),)](
+        source, target, a, b, n, m, dim, epsilon, 0.0, tolerance, max_iterations, *results, **launch
+    )
+    return results, launch
+
+
 class _FusedTransport(Function):
     @staticmethod
     def forward(
@@ -146,15 +165,10 @@ class _FusedTransport(Function):
         max_iterations: int,
     ) -> Tensor:
         source, target, a, b = (tensor.contiguous() for tensor in (source, target, a.float(), b.float()))
-        batch, n, dim = source.shape
-        f, g, value, iterations, error = empty_results(a, b)
-        block, warps = tile(n, target.shape[1])
-        ctx.launch = {**block, **_products(source), "num_warps": warps}
-        ctx.sizes, ctx.epsilon = (n, target.shape[1], dim), epsilon
-        _forward_kernel[(batch,)](
-            source, target, a, b, *ctx.sizes, epsilon, 0.0, tolerance, max_iterations,
-            f, g, value, iterations, error, **ctx.launch,
-        )  # fmt: skip
+        (f, g, value, iterations, _), ctx.launch = launch_forward(
+            source, target, a, b, epsilon=epsilon, tolerance=tolerance, max_iterations=max_iterations
+        )
+        ctx.sizes, ctx.epsilon = (source.shape[1], target.shape[1], source.shape[2]), epsilon
         check_feasible(iterations >= 0)
         ctx.save_for_backward(source, target, a, b, f, g)
         return value

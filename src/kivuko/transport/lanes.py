@@ -14,7 +14,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.datamodel import models, register_default
+from numba.core.datamodel import models
+from numba.core.datamodel.registry import register_default
 from numba.extending import intrinsic, overload
 
 COUNT = 16
@@ -24,7 +25,7 @@ _FLOATS, _INTS, _BOOLS = (ir.VectorType(kind, COUNT) for kind in (_FLOAT, _INT, 
 _FAST = ("fast",)
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """Sixteen float32, to numba."""
 
     def __init__(self) -> None:
@@ -35,9 +36,9 @@ LANES = Lanes()
 
 
 @register_default(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, _FLOATS)
+        super().__init__(manager, kind, _FLOATS)  # type: ignore[no-untyped-call]
 
 
 def _of(number: float | int, kind: ir.Type = _FLOATS) -> ir.Constant:
@@ -64,16 +65,16 @@ def _operation(build: Callable[..., Any], *, operands: int, result: types.Type =
 
     match operands:
         case 1:
-            return intrinsic(lambda context, x: declare(x))  # noqa: ARG005 - numba reads the names of the arguments
+            return intrinsic(lambda context, x: declare(x))
         case 2:
-            return intrinsic(lambda context, x, y: declare(x, y))  # noqa: ARG005
+            return intrinsic(lambda context, x, y: declare(x, y))
         case _:
-            return intrinsic(lambda context, x, y, z: declare(x, y, z))  # noqa: ARG005
+            return intrinsic(lambda context, x, y, z: declare(x, y, z))
 
 
 def _call(builder: Any, name: str, result: ir.Type, *values: Any, fast: bool = True) -> Any:
     kind = ir.FunctionType(result, [value.type for value in values])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    function = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     return builder.call(function, values, fastmath=_FAST if fast else ())
 
 
@@ -84,9 +85,9 @@ _divide = _operation(lambda builder, x, y: builder.fdiv(x, y, flags=_FAST), oper
 
 
 def _overload(symbol: Callable[[Any, Any], Any], function: Any) -> None:
-    def implement(x, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - numba compares the signatures
+    def implement(x, y):  # type: ignore[no-untyped-def]
         if isinstance(x, Lanes) or isinstance(y, Lanes):
-            return lambda x, y: function(x, y)
+            return lambda x, y: function(x, y)  # noqa: PLW0108 - numba wants the code of a function
         return None
 
     overload(symbol)(implement)
@@ -209,7 +210,7 @@ def _is_flat(kind: Any) -> bool:
 
 
 @intrinsic
-def load(context, array, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
+def load(context, array, index):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Read sixteen entries of a flat array from the index on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -221,7 +222,7 @@ def load(context, array, index):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @intrinsic
-def store(context, array, index, lanes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
+def store(context, array, index, lanes):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Write sixteen entries of a flat array from the index on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -232,7 +233,7 @@ def store(context, array, index, lanes):  # type: ignore[no-untyped-def]  # noqa
 
 
 @intrinsic
-def spread_from(context, array, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
+def spread_from(context, array, index):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Read one entry of a flat array, sixteen times."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -251,21 +252,19 @@ def _first(builder: Any, count: Any) -> Any:
 
 
 @intrinsic
-def load_part(context, array, index, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
+def load_part(context, array, index, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Read the first entries alone, all where the count is sixteen or more, and zeros for the others."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature.args[0], *values[:2])
         mask = _first(builder, values[2])
-        return _call(
-            builder, "llvm.masked.load.v16f32.p0", _FLOATS, place, _INT(4), mask, _of(0.0), fast=False
-        )
+        return _call(builder, "llvm.masked.load.v16f32.p0", _FLOATS, place, _INT(4), mask, _of(0.0), fast=False)
 
     return (LANES(array, types.intp, types.intp), generate) if _is_flat(array) else None
 
 
 @intrinsic
-def store_part(context, array, index, lanes, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
+def store_part(context, array, index, lanes, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Write the first entries alone, all where the count is sixteen or more."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -278,7 +277,7 @@ def store_part(context, array, index, lanes, count):  # type: ignore[no-untyped-
 
 
 @intrinsic
-def transpose(context, source, start, stride, target, place, target_stride):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001, PLR0917
+def transpose(context, source, start, stride, target, place, target_stride):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Write the transpose of a block of sixteen by sixteen entries of one flat array to another."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
