@@ -132,7 +132,8 @@ def markdown(report: dict[str, Any]) -> str:
         ]
         lines += [
             f"| {row['engine']} | {row['build_s']:.1f} | {row['bytes_per_token']:.1f} | {row['memory_mb']:.0f} | "
-            f"{share(row['recall_at_10'])} | {share(row['recall_at_100'])} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} |"
+            f"{share(row['recall_at_10'])} | {share(row['recall_at_100'])} | {row['p50_ms']:.1f} | "
+            f"{row['p95_ms']:.1f} |"
             for row in each["engines"]
         ]
     return "\n".join(lines) + "\n"
