@@ -43,6 +43,7 @@ from kivuko.search import Index, load_index
 
 NOISE = 0.3
 DEPTHS = (10, 100)
+ENGINES = ("exact", "flat", "edge")
 
 
 def write_passages(index: Index, count: int, folder: Path) -> int:
@@ -79,6 +80,11 @@ def recall(found: Sequence[Sequence[int]], expected: Sequence[Sequence[int]], de
     )
 
 
+def share(value: float | None) -> str:
+    """Write a recall; a dash where there was no exact search to compare with."""
+    return "–" if value is None else f"{value:.3f}"
+
+
 def measure(pythons: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
     """Run the engines one after the other, exact search first."""
     expected: list[list[int]] | None = None
@@ -90,8 +96,9 @@ def measure(pythons: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
             continue
         for row in json.loads((folder / f"{engine}.json").read_text()):
             found, times = row.pop("found"), row.pop("times_ms")
-            expected = expected or found
-            recalls = {f"recall_at_{depth}": recall(found, expected, depth) for depth in DEPTHS}
+            if engine == "exact":
+                expected = found
+            recalls = {f"recall_at_{depth}": expected and recall(found, expected, depth) for depth in DEPTHS}
             p50, p95 = np.percentile(times, [50, 95]).tolist()
             yield {**row, **recalls, "p50_ms": p50, "p95_ms": p95}
 
@@ -125,7 +132,8 @@ def markdown(report: dict[str, Any]) -> str:
         ]
         lines += [
             f"| {row['engine']} | {row['build_s']:.1f} | {row['bytes_per_token']:.1f} | {row['memory_mb']:.0f} | "
-            f"{row['recall_at_10']:.3f} | {row['recall_at_100']:.3f} | {row['p50_ms']:.1f} | {row['p95_ms']:.1f} |"
+            f"{share(row['recall_at_10'])} | {share(row['recall_at_100'])} | {row['p50_ms']:.1f} | "
+            f"{row['p95_ms']:.1f} |"
             for row in each["engines"]
         ]
     return "\n".join(lines) + "\n"
@@ -141,6 +149,7 @@ def main() -> None:
     parser.add_argument("--asked", type=int, default=100, help="how many of the queries to ask")
     parser.add_argument("--fast-plaid-python", metavar="PATH", help="python of an environment with fast-plaid")
     parser.add_argument("--fast-plaid-most", type=int, default=10_000, help="passages beyond which it is left out")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES, help="without `exact` no recall")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="write JSON and a table there, too")
     options = parser.parse_args()
@@ -150,9 +159,9 @@ def main() -> None:
     index = load_index(options.index)
     report: dict[str, Any] = {"collections": earlier(options.results, options.passages)}
     for passages in options.passages:
-        pythons = dict.fromkeys(("exact", "flat"), sys.executable)
-        if find_spec("qdrant_edge"):
-            pythons["edge"] = sys.executable
+        pythons = {engine: sys.executable for engine in ENGINES if engine in options.engines}
+        if not find_spec("qdrant_edge"):
+            pythons.pop("edge", None)
         if options.fast_plaid_python and passages <= options.fast_plaid_most:
             pythons["plaid"] = options.fast_plaid_python
         with tempfile.TemporaryDirectory() as folder:
