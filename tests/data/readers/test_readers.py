@@ -137,10 +137,26 @@ def test_tmx_may_be_utf_16(tmp_path: Path) -> None:
 
 
 def test_tmx_without_the_language_names_those_it_has(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing in 'so'; its languages are en, fr, sw"):
+    with pytest.raises(DataError, match="nothing in 'so'; its languages are en, en-us, fr, sw-ke"):
         records(tmp_path / "a.tmx", TMX, ReaderOptions(language="so"))
     with pytest.raises(ConfigError, match="--language"):
         records(tmp_path / "a.tmx", TMX, ReaderOptions())
+
+
+def test_tmx_variant_of_a_country_is_found_by_its_own_tag(tmp_path: Path) -> None:
+    content = TMX.replace('xml:lang="fr"', 'xml:lang="sw-TZ"').replace(">Non.<", ">Siyo.<")
+    assert records(tmp_path / "a.tmx", content) == [YES, NO]
+    assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[1] == NO
+    assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[0].flaw == "no variant in sw_TZ"
+
+
+def test_xliff_language_may_be_written_with_its_country_or_in_three_letters(tmp_path: Path) -> None:
+    for told, asked in (("sw-KE", "sw"), ("sw", "sw_KE"), ("swh", "sw"), ("zh-Hant", "zh_Hant")):
+        content = XLIFF_1.replace('target-language="sw"', f'target-language="{told}"')
+        assert records(tmp_path / "a.xlf", content, ReaderOptions(language=asked))[0] == YES
+    content = XLIFF_1.replace('target-language="sw"', 'target-language="zh-Hans"')
+    with pytest.raises(DataError, match="target-language is 'zh-Hans'"):
+        records(tmp_path / "a.xlf", content, ReaderOptions(language="zh-Hant"))
 
 
 def test_xliff_1_and_2_are_read(tmp_path: Path) -> None:
