@@ -164,6 +164,13 @@ def test_xliff_1_and_2_are_read(tmp_path: Path) -> None:
     assert records(tmp_path / "b.xliff", XLIFF_2) == [YES, NO]
 
 
+def test_xliff_header_of_a_catalogue_and_untranslated_targets_are_flaws(tmp_path: Path) -> None:
+    header = XLIFF_1.replace('<trans-unit id="1">', '<trans-unit id="1" restype="x-gettext-domain-header">')
+    assert records(tmp_path / "a.xlf", header)[0].flaw == "header of a catalogue"
+    new = XLIFF_1.replace("<target>", '<target state="needs-translation">')
+    assert records(tmp_path / "a.xlf", new)[0].flaw == "not translated"
+
+
 def test_xliff_of_another_language_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="target-language is 'sw', expected 'so'"):
         records(tmp_path / "a.xlf", XLIFF_1, ReaderOptions(language="so"))

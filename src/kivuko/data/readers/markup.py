@@ -12,6 +12,8 @@ from kivuko.errors import ConfigError, DataError
 
 _TWO_LETTERS = {"eng": "en"} | {three: two for two, three in ISO_639_3.items()}
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_HEADER = "x-gettext-domain-header"  # what XLIFF that was made of a PO file keeps of it
+_UNTRANSLATED = ("new", "needs-translation")
 # Elements whose content is code of the document that was translated, not its text.
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
 
@@ -57,6 +59,10 @@ def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
         number += 1
         source, target = (next(element.iterchildren(f"{{*}}{side}"), None) for side in ("source", "target"))
         flaw = "" if target is not None else "no target"
+        if element.get("restype") == _HEADER:
+            flaw = "header of a catalogue"
+        elif target is not None and target.get("state") in _UNTRANSLATED:
+            flaw = "not translated"
         yield Record(number, "" if source is None else text_of(source), "" if target is None else text_of(target), flaw)
 
 
