@@ -3,6 +3,7 @@ r"""Find known sentence pairs that are hidden among sentences without a partner,
     python benchmarks/mining.py --model STUDENT --collection tatoeba-xtreme/sw-en \
         --distractors tatoeba-xtreme/de-en tatoeba-xtreme/fi-en tatoeba-xtreme/hi-en      a table on stdout
     python benchmarks/mining.py ... --json                                                the same as JSON
+    python benchmarks/mining.py ... --tuned other.json                                    thresholds of another run
 
 The collection is one where every query is a translation of its document. Half of the pairs, drawn with a fixed seed,
 lose their English sentence. The English text is what is left, and the documents of the distractors, each text once and
@@ -10,7 +11,8 @@ none of them a sentence that was taken away. The other text is all queries.
 
 Each score ranks the candidates; the best are taken so that no sentence is in two pairs. AP is the average precision of
 this ranking; pairs that are not found count as never found. Best F1 is that of the best threshold, known only
-afterwards; precision, recall and F1 are those at the threshold that is best for the other half of the queries, in turn.
+afterwards; precision, recall and F1 are those at the threshold that is best for the other half of the queries, in turn,
+or with --tuned at the threshold that is best in the run that wrote that JSON, on another language.
 """
 
 import argparse
@@ -59,8 +61,10 @@ def best_threshold(scores: NDArray[np.float64], right: NDArray[np.bool_], total:
     return float(scores[int(f1.argmax())]), float(f1.max())
 
 
-def measure(pairs: NDArray[np.int64], scores: NDArray[np.float64], true: dict[int, int]) -> dict[str, float]:
-    """Measure a ranking of candidates."""
+def measure(
+    pairs: NDArray[np.int64], scores: NDArray[np.float64], true: dict[int, int], tuned: float | None
+) -> dict[str, float]:
+    """Measure a ranking of candidates, at a threshold or at those of both halves."""
     taken = match(pairs, scores)
     ranked, values = pairs[taken], scores[taken]
     right = np.array([true.get(other) == english for english, other in ranked.tolist()])
@@ -70,13 +74,14 @@ def measure(pairs: NDArray[np.int64], scores: NDArray[np.float64], true: dict[in
     for half in (0, 1):
         mine, theirs = ranked[:, 1] % 2 == half, ranked[:, 1] % 2 != half
         total = sum(other % 2 != half for other in true)
-        threshold, _ = best_threshold(values[theirs], right[theirs], total)
+        threshold = best_threshold(values[theirs], right[theirs], total)[0] if tuned is None else tuned
         thresholds.append(threshold)
         hits += int(right[mine & (values >= threshold)].sum())
         found += int((mine & (values >= threshold)).sum())
     return {
         "average_precision": float(precision[right].sum() / len(true)),
         "best_f1": best_threshold(values, right, len(true))[1],
+        "best_threshold": best_threshold(values, right, len(true))[0],
         "precision": hits / max(found, 1),
         "recall": hits / len(true),
         "f1": 2 * hits / (found + len(true)),
@@ -91,9 +96,11 @@ def main() -> None:
     parser.add_argument("--collection", type=Path, required=True)
     parser.add_argument("--distractors", type=Path, nargs="+", required=True)
     parser.add_argument("--neighbors", type=int, default=4)
+    parser.add_argument("--tuned", type=Path, help="JSON of a run on another language, whose best thresholds are taken")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    told = json.loads(arguments.tuned.read_text(encoding="utf-8"))["scores"] if arguments.tuned else None
     english, others, true = hide(arguments.collection, arguments.distractors)
     student = load_encoder(arguments.model).eval()
     teacher = load_encoder(default_document_model(str(arguments.model))).eval()
@@ -122,7 +129,10 @@ def main() -> None:
             (english, other) in set(map(tuple, candidates.pairs.tolist())) for other, english in true.items()
         ),
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "scores": {name: measure(candidates.pairs, scores, true) for name, scores in rankings.items()},
+        "scores": {
+            name: measure(candidates.pairs, scores, true, told[name]["best_threshold"] if told else None)
+            for name, scores in rankings.items()
+        },
     }
     print(json.dumps(record, indent=1) if arguments.json else table(record))
 

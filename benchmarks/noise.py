@@ -1,17 +1,19 @@
 r"""What misaligned sentence pairs cost a student, and how much of that filtering by `kivuko bitext score` recovers.
 
-    python benchmarks/noise.py --teacher TEACHER --bitext en-ha.tsv --collection afriqa/ha-en    a table on stdout
-    python benchmarks/noise.py ... --json                                                        the same as JSON
-    python benchmarks/noise.py ... --plot noise.svg                                              the curve as well
+    python benchmarks/noise.py --teacher TEACHER --bitext en-sw.tsv --collection tatoeba-xtreme/sw-en --measures R@1
+    python benchmarks/noise.py ... --json                                    the table as JSON
+    python benchmarks/noise.py ... --plot noise.svg                          the curve as well
 
 Of --pairs pairs, drawn with a fixed seed, the translations of --noise are permuted among each other. A first student is
-transplanted from the noisy text, without a gradient step, and scores it. Then students are transplanted from: the
-clean text, the noisy one, its good pairs alone (`oracle`), as many pairs as these drawn at random, and the best shares
-by score. Each is measured on the collection, and on held-out pairs of the same source: the share of their translations
-whose own English sentence is the first of all.
+transplanted from the noisy text, without a gradient step, and scores it (round 1). Another one is transplanted from the
+--first-keep best, and scores all of the text again (round 2). Then students are transplanted from: the clean text, the
+noisy one, its good pairs alone (`oracle`), as many pairs as these drawn at random, and the best shares of each round.
+Each is measured on the collection, and on held-out pairs of the same source: the share of their translations whose own
+English sentence is the first of all.
 
 AUC is the probability that a true pair has a better value than a permuted one, over the whole text. `recovered` is
-where a student lies between the noisy one (0 %) and the clean one (100 %), by RR@10.
+where a student lies between the noisy one (0 %) and the clean one (100 %), by the held-out pairs; the same with the
+oracle in the place of the clean one is what a perfect filter could recover, since it cannot bring translations back.
 """
 
 import argparse
@@ -41,8 +43,7 @@ from kivuko.models.teacher import load_teacher
 from kivuko.models.transplant import transplant
 from kivuko.training.held_out import HeldOut
 
-SHARES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
-HELD_OUT = 200
+HELD_OUT = 500
 SEED = 0
 
 
@@ -78,6 +79,9 @@ def main() -> None:
     parser.add_argument("--index", type=Path, help="of its documents by the teacher; made there if it is not")
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--noise", type=float, default=0.3)
+    parser.add_argument("--measures", default="RR@10 R@100")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.9, 0.8, 0.7, 0.6, 0.5], help="that are kept")
+    parser.add_argument("--first-keep", type=float, default=0.6, help="share that the second student is grown from")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
@@ -100,52 +104,58 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     digest = model_digest(arguments.teacher)
     rows: list[dict[str, Any]] = []
 
+    measures = parse_measures(arguments.measures)
+
     def student_of(name: str, pairs: Sequence[SentencePair], good: float) -> Any:
         student = transplant(teacher, pairs).student.eval()
-        measures = evaluate_retrieval(
-            student,
-            teacher,
-            collection,
-            parse_measures("RR@10 R@100"),
-            document_model_digest=digest,
-            index_directory=arguments.index,
+        found = evaluate_retrieval(
+            student, teacher, collection, measures, document_model_digest=digest, index_directory=arguments.index
         ).measures.mean
-        rows.append({"from": name, "pairs": len(pairs), "true": good, **measures, **held_out(student)})
+        rows.append({"from": name, "pairs": len(pairs), "true": good, **found, **held_out(student)})
         sys.stderr.write(f"{rows[-1]}\n")
         return student
 
-    first = student_of("noisy", noisy, float(is_true.mean()))
+    def places_of(name: str, places: NDArray[np.int64]) -> Any:
+        return student_of(name, [noisy[place] for place in places], float(is_true[places].mean()))
+
+    scorers, scores = [], []
+    areas: dict[str, float] = {}
+    student = student_of("noisy", noisy, float(is_true.mean()))
     begun = time.process_time()
-    scorer = QualityScorer(noisy, first, teacher)
-    qualities = scorer(noisy)
+    for number in (1, 2):
+        scorers.append(QualityScorer(noisy, student, teacher))
+        qualities = scorers[-1](noisy)
+        values = {name: np.array([getattr(each, name) for each in qualities]) for name in PairQuality._fields}
+        values["cost"] *= -1
+        areas |= {f"{name}, round {number}": auc(each, is_true) for name, each in values.items()}
+        scores.append(values["score"])
+        if number == 1:
+            kept = best(scores[0], arguments.first_keep)
+            student = transplant(teacher, [noisy[place] for place in kept]).student.eval()
     seconds = time.process_time() - begun
-    values = {name: np.array([getattr(each, name) for each in qualities]) for name in PairQuality._fields}
-    values["cost"] *= -1
     lengths = np.array([[len(pair.english), len(pair.translation)] for pair in noisy], dtype=float)
-    values["length ratio"] = -np.abs(
-        np.log(lengths[:, 1] / lengths[:, 0]) - np.median(np.log(lengths[:, 1] / lengths[:, 0]))
-    )
-    areas = {name: auc(each, is_true) for name, each in values.items()}
-    sys.stderr.write(f"{areas} noise {scorer.noise}\n")
+    ratios = np.log(lengths[:, 1] / lengths[:, 0])
+    areas["length ratio"] = auc(-np.abs(ratios - np.median(ratios)), is_true)
+    sys.stderr.write(f"{areas} noise {[scorer.noise for scorer in scorers]}\n")
 
     student_of("clean", clean, 1.0)
     good = np.flatnonzero(is_true)
-    student_of("oracle", [noisy[place] for place in good], 1.0)
-    random = np.sort(np.random.default_rng(SEED + 1).permutation(len(noisy))[: len(good)])
-    student_of("random", [noisy[place] for place in random], float(is_true[random].mean()))
-    for share in SHARES:
-        places = best(values["score"], share)
-        student_of(f"best {share:.0%}", [noisy[place] for place in places], float(is_true[places].mean()))
-    by_name = {row["from"]: row["RR@10"] for row in rows}
+    places_of("oracle", good)
+    places_of("random", np.sort(np.random.default_rng(SEED + 1).permutation(len(noisy))[: len(good)]))
+    for number, values_of_round in enumerate(scores, start=1):
+        for share in arguments.shares:
+            places_of(f"best {share:.0%}, round {number}", best(values_of_round, share))
+    by_name = {row["from"]: row["accuracy"] for row in rows}
     for row in rows:
-        row["recovered"] = (row["RR@10"] - by_name["noisy"]) / (by_name["clean"] - by_name["noisy"])
+        row["recovered"] = (row["accuracy"] - by_name["noisy"]) / (by_name["clean"] - by_name["noisy"])
     return {
-        "bitext": [path.parent.name for path in arguments.bitext],
+        "bitext": ["/".join(path.parts[-2:]) for path in arguments.bitext],
         "collection": "/".join(arguments.collection.parts[-2:]),
         "queries": len({qrel.query_id for qrel in collection.qrels}),
+        "measures": arguments.measures.split(),
+        "shares": arguments.shares,
         "permuted": arguments.noise,
-        "estimated": scorer.noise,
-        "weights": scorer.weights._asdict(),
+        "estimated": [scorer.noise for scorer in scorers],
         "seconds_to_score": round(seconds, 1),
         "auc": areas,
         "students": rows,
@@ -155,16 +165,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """Return both tables as Markdown."""
     lines = ["| value | AUC |", "|---|---:|", *(f"| {name} | {area:.4f} |" for name, area in found["auc"].items()), ""]
+    estimated = ", ".join(f"{noise:.0%}" for noise in found["estimated"])
+    names = [f"{found['collection']} {measure}" for measure in found["measures"]]
     lines += [
-        f"Permuted: {found['permuted']:.0%}; estimated: {found['estimated']:.0%}.",
+        f"Permuted: {found['permuted']:.0%}; estimated: {estimated}. CPU seconds: {found['seconds_to_score']}.",
         "",
-        "| student from | pairs | true | RR@10 | R@100 | held out | recovered |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        f"| student from | pairs | true | {' | '.join(names)} | held out | recovered |",
+        f"|---|---:|---:|{'---:|' * len(names)}---:|---:|",
     ]
     for row in found["students"]:
+        values = " | ".join(f"{row[measure]:.3f}" for measure in found["measures"])
         lines.append(
-            f"| {row['from']} | {row['pairs']:,} | {row['true']:.1%} | {row['RR@10']:.3f} | {row['R@100']:.3f} "
-            f"| {row['accuracy']:.3f} | {row['recovered']:.0%} |"
+            f"| {row['from']} | {row['pairs']:,} | {row['true']:.1%} | {values} | {row['accuracy']:.3f} "
+            f"| {row['recovered']:.0%} |"
         )
     return "\n".join(lines)
 
@@ -175,33 +188,29 @@ def draw(found: dict[str, Any], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     rows = {row["from"]: row for row in found["students"]}
-    shares = [1.0, *SHARES]
-    names = ["noisy", *(f"best {share:.0%}" for share in SHARES)]
+    shares, colors = [1.0, *found["shares"]], {1: "#0072B2", 2: "#D55E00"}
+    measure = found["measures"][0]
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "kivuko", "font.size": 9}):
         figure = Figure(figsize=(7, 2.8), layout="constrained")
         panels = figure.subplots(1, 2)
         for panel, key, title in zip(
-            panels, ("RR@10", "accuracy"), (f"{found['collection']}: RR@10", "held-out pairs: accuracy"), strict=True
+            panels,
+            (measure, "accuracy"),
+            (f"{found['collection']}: {measure}", "held-out pairs: accuracy"),
+            strict=True,
         ):
-            panel.plot(shares, [rows[name][key] for name in names], "o-", color="#0072B2", label="best by score")
-            for place, name in enumerate(("clean", "oracle", "random")):
-                if name == "random":
-                    panel.plot(
-                        rows[name]["pairs"] / rows["noisy"]["pairs"],
-                        rows[name][key],
-                        "s",
-                        color="#CC79A7",
-                        label="as many at random",
-                    )
-                else:
-                    panel.axhline(
-                        rows[name][key], color=("#009E73", "#E69F00")[place], linestyle=("--", ":")[place], label=name
-                    )
+            for number, color in colors.items():
+                names = ["noisy", *(f"best {share:.0%}, round {number}" for share in found["shares"])]
+                panel.plot(shares, [rows[name][key] for name in names], "o-", color=color, label=f"round {number}")
+            for name, color, style in (("clean", "#009E73", "--"), ("oracle", "#E69F00", ":")):
+                panel.axhline(rows[name][key], color=color, linestyle=style, label=name)
+            share = rows["random"]["pairs"] / rows["noisy"]["pairs"]
+            panel.plot(share, rows["random"][key], "s", color="#CC79A7", label="as many as oracle, at random")
             panel.set_xlabel("share of the noisy text that is kept")
             panel.set_title(title, loc="left")
             panel.invert_xaxis()
             panel.spines[["top", "right"]].set_visible(False)
-        panels[0].legend(frameon=False)
+        panels[0].legend(frameon=False, fontsize=7)
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 

@@ -41,11 +41,12 @@ def test_empty_sides_are_left_out_and_counted(write) -> None:
         ("Yes.\tNdiyo.\nNo.\n", r"line 2: expected two columns.*got 1"),
         ("Yes.\tNdiyo.\textra\n", r"line 1: expected two columns.*got 3"),
         (b"Yes.\tNdiyo.\nNo.\tSi\xffyo.\n", r"line 2: not valid UTF-8"),
+        ("Yes.\tNdiyo.\n".encode("utf-16-be"), r"line 1: holds NUL bytes"),
         ("", r"expected sentence pairs.*found none"),
         ("\n \n", r"expected sentence pairs.*found none"),
         ("Yes.\t" + "a" * 500_000, r"line 1: longer than"),
     ],
-    ids=["one column", "three columns", "invalid UTF-8", "empty", "blank", "endless line"],
+    ids=["one column", "three columns", "invalid UTF-8", "UTF-16 without a mark", "empty", "blank", "endless line"],
 )
 def test_bad_file_is_named_with_its_line(write, content: bytes | str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:

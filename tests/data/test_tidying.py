@@ -42,3 +42,7 @@ def test_order_of_the_arguments_is_the_translators() -> None:
     assert placeholders("%s has %d") == placeholders("%2$d kwa %1$s")
     assert placeholders("%s has %s") != placeholders("%s ana")
     assert placeholders("$4, 5% less") == []
+
+
+def test_templates_of_web_pages_have_placeholders() -> None:
+    assert placeholders("{{ limit }} or less, {{count}}") == ["{{ limit }}", "{{count}}"]

@@ -188,6 +188,10 @@ def _decoded_lines(path: Path, digest: "hashlib._Hash") -> Iterator[str]:
                         f"{path}, line {number}: not valid UTF-8 ({error.reason} at byte {error.start}). "
                         "Convert the file to UTF-8."
                     ) from error
+                if "\0" in text:
+                    raise DataError(
+                        f"{path}, line {number}: holds NUL bytes, as UTF-16 does. Convert the file to UTF-8."
+                    )
                 yield text.rstrip("\r\n")
     except OSError as error:
         raise DataError(f"Bitext {path} cannot be read: {error.strerror}.") from error

@@ -24,7 +24,8 @@ _ATOMIC = {
 }
 _SPELT = regex.compile("|".join(_ATOMIC))
 _PLACEHOLDER = regex.compile(
-    r"%(?:\(\w+\)|\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{1,2}|h{1,2}|z)?[sdiufFxXeEgGcr@](?!\p{L})|\$?\{[\w.:-]*\}"
+    r"%(?:\(\w+\)|\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{1,2}|h{1,2}|z)?[sdiufFxXeEgGcr@](?!\p{L})"
+    r"|\{\{\s*[\w.:-]+\s*\}\}|\$?\{[\w.:-]*\}"
 )
 _POSITION = regex.compile(r"%\d+\$")
 

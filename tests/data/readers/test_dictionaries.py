@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from kivuko.data.readers import BitextFile, ReaderOptions, Record
+from kivuko.data.readers.definitions import translations_in
 from kivuko.errors import ConfigError, DataError
 
 SWAPPED = ReaderOptions(english="2", translation="1")
@@ -88,6 +89,10 @@ def test_columns_say_so_where_the_name_does_not(tmp_path: Path) -> None:
     assert record[1:3] == ("house", "nyumba")
     with pytest.raises(ConfigError, match="column 1 is the headwords"):
         list(BitextFile(path, ReaderOptions(english="en", translation="sw")))
+
+
+def test_words_that_are_tied_together_are_two() -> None:
+    assert translations_in("crown /k/ <VT>\n1. राज्याभिषेक~करना\n2. ~ ab", "crown") == ("राज्याभिषेक करना", "~ ab")
 
 
 def test_explanation_is_no_translation(tmp_path: Path) -> None:

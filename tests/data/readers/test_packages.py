@@ -57,6 +57,12 @@ def test_catalogues_of_a_folder_are_found_by_language(tmp_path: Path) -> None:
     assert list(BitextFile(tree(tmp_path), SWAHILI).pairs()) == [OPEN, CLOSE]
 
 
+def test_catalogue_with_two_names_is_read_once(tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    (folder / "locale/sw_KE/LC_MESSAGES/same.mo").symlink_to("app.mo")
+    assert list(BitextFile(folder, SWAHILI).pairs()) == [OPEN, CLOSE]
+
+
 @pytest.mark.parametrize("suffix", [".xz", ""])
 def test_catalogues_of_a_debian_package_are_read_without_unpacking(tmp_path: Path, suffix: str) -> None:
     members = {

@@ -137,15 +137,38 @@ def test_tmx_may_be_utf_16(tmp_path: Path) -> None:
 
 
 def test_tmx_without_the_language_names_those_it_has(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing in 'so'; its languages are en, fr, sw"):
+    with pytest.raises(DataError, match="nothing in 'so'; its languages are en, en-us, fr, sw-ke"):
         records(tmp_path / "a.tmx", TMX, ReaderOptions(language="so"))
     with pytest.raises(ConfigError, match="--language"):
         records(tmp_path / "a.tmx", TMX, ReaderOptions())
 
 
+def test_tmx_variant_of_a_country_is_found_by_its_own_tag(tmp_path: Path) -> None:
+    content = TMX.replace('xml:lang="fr"', 'xml:lang="sw-TZ"').replace(">Non.<", ">Siyo.<")
+    assert records(tmp_path / "a.tmx", content) == [YES, NO]
+    assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[1] == NO
+    assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[0].flaw == "no variant in sw_TZ"
+
+
+def test_xliff_language_may_be_written_with_its_country_or_in_three_letters(tmp_path: Path) -> None:
+    for told, asked in (("sw-KE", "sw"), ("sw", "sw_KE"), ("swh", "sw"), ("zh-Hant", "zh_Hant")):
+        content = XLIFF_1.replace('target-language="sw"', f'target-language="{told}"')
+        assert records(tmp_path / "a.xlf", content, ReaderOptions(language=asked))[0] == YES
+    content = XLIFF_1.replace('target-language="sw"', 'target-language="zh-Hans"')
+    with pytest.raises(DataError, match="target-language is 'zh-Hans'"):
+        records(tmp_path / "a.xlf", content, ReaderOptions(language="zh-Hant"))
+
+
 def test_xliff_1_and_2_are_read(tmp_path: Path) -> None:
     assert records(tmp_path / "a.xlf", XLIFF_1) == [YES, Record(2, "No.", "", "no target")]
     assert records(tmp_path / "b.xliff", XLIFF_2) == [YES, NO]
+
+
+def test_xliff_header_of_a_catalogue_and_untranslated_targets_are_flaws(tmp_path: Path) -> None:
+    header = XLIFF_1.replace('<trans-unit id="1">', '<trans-unit id="1" restype="x-gettext-domain-header">')
+    assert records(tmp_path / "a.xlf", header)[0].flaw == "header of a catalogue"
+    new = XLIFF_1.replace("<target>", '<target state="needs-translation">')
+    assert records(tmp_path / "a.xlf", new)[0].flaw == "not translated"
 
 
 def test_xliff_of_another_language_is_refused(tmp_path: Path) -> None:

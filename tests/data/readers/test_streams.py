@@ -92,6 +92,12 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
         list(read_lines(path))
 
 
+def test_utf_16_without_a_mark_is_a_flaw_of_each_line(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes("one\ttwo\nthree\tfour\n".encode("utf-16-be"))
+    assert {line.flaw for line in read_lines(path)} == {"holds NUL bytes, as UTF-16 does"}
+
+
 def test_missing_file_and_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         list(read_lines(tmp_path / "none"))

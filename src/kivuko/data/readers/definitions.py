@@ -11,6 +11,8 @@ _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|(?<!\S)/[^/
 _NUMBERING = re.compile(r"^\s*(?:(?:\d+|[a-zA-Z])[.)](?=\s)|[-*•]\s)\s*")
 _LABEL = re.compile(r"^\s*[\w ]{1,20}:(?=\s|$)")
 _EXAMPLE = re.compile(r"^\s*[\"“«]")
+# FreeDict's Hindi has a tilde between words that belong together.
+_TIE = re.compile(r"(?<=\w)~(?=\w)")
 _SEPARATOR = re.compile(r"[;,،؛、]")
 
 
@@ -36,7 +38,7 @@ def translations_in(text: str, headword: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for number, line in enumerate(text.split("\n")):
-        stripped = " ".join(_BRACKETS.sub(" ", line).split())
+        stripped = " ".join(_TIE.sub(" ", _BRACKETS.sub(" ", line)).split())
         if number == 0 and stripped.casefold().startswith(headword.casefold()):
             rest = stripped[len(headword) :]
             stripped = rest.lstrip(" :-–—=") if not rest[:1].isalpha() else stripped

@@ -5,11 +5,15 @@ from pathlib import Path
 
 from lxml import etree
 
+from kivuko.data.formats.tatoeba import ISO_639_3
 from kivuko.data.readers.records import ReaderOptions, Record
 from kivuko.data.readers.streams import open_stream, read_whole
 from kivuko.errors import ConfigError, DataError
 
+_TWO_LETTERS = {"eng": "en"} | {three: two for two, three in ISO_639_3.items()}
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_HEADER = "x-gettext-domain-header"  # what XLIFF that was made of a PO file keeps of it
+_UNTRANSLATED = ("new", "needs-translation")
 # Elements whose content is code of the document that was translated, not its text.
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
 
@@ -27,16 +31,17 @@ def read_tmx(path: Path, options: ReaderOptions) -> Iterator[Record]:
     for number, unit in enumerate(elements(path, "tu"), start=1):
         texts: dict[str, str] = {}
         for variant in unit.iterchildren("{*}tuv"):
-            code = _code(variant.get(_LANGUAGE) or variant.get("lang") or "")
+            tag = _tag(variant.get(_LANGUAGE) or variant.get("lang") or "")
+            seen.add(tag)
             segment = next(variant.iterchildren("{*}seg"), None)
-            if segment is not None:
-                texts.setdefault(code, text_of(segment))
-        seen.update(texts)
+            for code in ("en", options.language):
+                if segment is not None and is_in_language(tag, code):
+                    texts.setdefault(code, text_of(segment))
         missing = [code for code in ("en", options.language) if code not in texts]
         flaw = f"no variant in {missing[0]}" if missing else ""
         yield Record(number, texts.get("en", ""), texts.get(options.language, ""), flaw)
     for code in ("en", options.language):
-        if code not in seen:
+        if not any(is_in_language(tag, code) for tag in seen):
             raise DataError(f"{path} has nothing in {code!r}; its languages are {', '.join(sorted(seen)) or 'none'}.")
 
 
@@ -54,6 +59,10 @@ def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
         number += 1
         source, target = (next(element.iterchildren(f"{{*}}{side}"), None) for side in ("source", "target"))
         flaw = "" if target is not None else "no target"
+        if element.get("restype") == _HEADER:
+            flaw = "header of a catalogue"
+        elif target is not None and target.get("state") in _UNTRANSLATED:
+            flaw = "not translated"
         yield Record(number, "" if source is None else text_of(source), "" if target is None else text_of(target), flaw)
 
 
@@ -75,7 +84,7 @@ def parse_tree(path: Path, *, limit: int) -> etree._Element:
 def _check_languages(path: Path, element: etree._Element, options: ReaderOptions) -> None:
     for names, expected in ((("source-language", "srcLang"), "en"), (("target-language", "trgLang"), options.language)):
         told = element.get(names[0]) or element.get(names[1])
-        if told and expected and _code(told) != expected:
+        if told and expected and not (is_in_language(told, expected) or is_in_language(expected, told)):
             raise DataError(f"{path}: its {names[0]} is {told!r}, expected {expected!r}.")
 
 
@@ -130,5 +139,20 @@ def text_of(element: etree._Element) -> str:
     return "".join(parts)
 
 
-def _code(language: str) -> str:
-    return language.replace("_", "-").partition("-")[0].lower()
+def is_in_language(tag: str, language: str) -> bool:
+    """Say whether a language tag is of a language, or of a part of it; two and three letters are the same to it.
+
+    Example:
+        >>> [is_in_language(tag, "sw") for tag in ("sw", "sw_KE", "SWH", "so")], is_in_language("zh-TW", "zh_CN")
+        ([True, True, True, False], False)
+
+    References:
+        RFC 4647, "Matching of Language Tags", section 3.3.1.
+    """
+    return f"{_tag(tag)}-".startswith(f"{_tag(language)}-")
+
+
+def _tag(language: str) -> str:
+    """Return a language tag in one spelling: `zh-tw`, and two letters where there are two."""
+    first, dash, rest = language.strip().replace("_", "-").lower().partition("-")
+    return f"{_TWO_LETTERS.get(first, first)}{dash}{rest}"

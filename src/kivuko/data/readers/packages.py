@@ -93,8 +93,11 @@ def _files(path: Path) -> list[tuple[Path, Path]]:
 
 
 def _on_disk(files: list[tuple[Path, Path]], language: str) -> Iterator[_Catalog]:
+    read: set[Path] = set()
     for name, file in files:
-        if is_catalog_of(name, language) and file.is_file():
+        # A package may hold one catalogue under two names, by a link.
+        if is_catalog_of(name, language) and file.is_file() and file.resolve() not in read:
+            read.add(file.resolve())
             yield _Catalog(name, read_whole(file, limit=MAX_CATALOG_BYTES))
 
 

@@ -94,7 +94,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     """Yield the lines of a UTF-8 file, blank ones too. No more than `MAX_LINE_BYTES` of a line are kept.
 
     Raises:
-        DataError: As `open_stream` does, and if the file is UTF-16.
+        DataError: As `open_stream` does, and if the file begins as UTF-16 does.
     """
     with open_stream(path) as stream:
         number = 0
@@ -110,6 +110,8 @@ def read_lines(path: Path) -> Iterator[Line]:
                     raise DataError(f"{path} is UTF-16. Convert it to UTF-8.")
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
             flaw = f"line longer than {MAX_LINE_BYTES} bytes" if is_long else ""
+            if b"\0" in raw:  # text of any single-byte encoding and UTF-8 has none
+                flaw = flaw or "holds NUL bytes, as UTF-16 does"
             try:
                 text = raw.decode()
             except UnicodeDecodeError:
