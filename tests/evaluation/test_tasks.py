@@ -85,6 +85,8 @@ def test_lareqa_measures_pool_questions_monolingual_pools_and_pairs() -> None:
         ("irds:", "Expected irds:<id>"),
         ("beir:", "Expected beir:<folder>"),
         ("xquad", "no task 'xquad'"),
+        ("ciral:xx", "ciral has no language 'xx'; it has ha so sw yo"),
+        ("miracl:sw-ha", "miracl has no language 'ha'"),
     ],
 )
 def test_malformed_names_are_refused(name: str, expected: str, tmp_path: Path) -> None:

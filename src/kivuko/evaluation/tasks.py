@@ -121,7 +121,12 @@ def _languages(entry: Entry, argument: str) -> tuple[Pair | None, list[str]]:
     if entry.direction != "pool":
         if not argument:
             raise ConfigError(f"Which languages? Expected {entry.name}{entry.argument}; it has {entry.languages}.")
-        return entry.pair(argument), []
+        pair, known = entry.pair(argument), entry.languages.split()
+        unknown = sorted({*pair} - {*known, "en"})
+        # Where the catalog lists codes alone, there are no others; queries of one's own may ask English documents.
+        if unknown and entry.direction != "to English" and all(word.isalpha() for word in known):
+            raise ConfigError(f"{entry.name} has no language {unknown[0]!r}; it has {entry.languages}.")
+        return pair, []
     languages = argument.split(",") if argument else []
     unknown = [language for language in languages if language not in entry.languages.split()]
     if unknown:

@@ -54,8 +54,10 @@ def _fetching(identifier: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, EOFError, ValueError) as error:
+        # Of a download it raises a sentence and a list of everything that it tried.
+        told = error.args[0] if len(error.args) > 1 and isinstance(error.args[0], str) else str(error) or repr(error)
         raise DataError(
-            f"ir_datasets cannot read {identifier}: {(str(error).splitlines() or [repr(error)])[0]} It fetches files "
+            f"ir_datasets cannot read {identifier}: {told.splitlines()[0][:300].rstrip('.')}. It fetches files "
             "when they are asked for first, into ~/.ir_datasets or $IR_DATASETS_HOME; some need a person's agreement, "
             "and https://ir-datasets.com says where to put those."
         ) from error
