@@ -285,3 +285,15 @@ def test_exact_and_proximal_plans_cost_no_more_than_the_entropic_one(pairs: Pair
     )
     assert exact <= proximal < entropic
     torch.testing.assert_close(proximal, exact, atol=2e-3, rtol=0)
+
+
+def test_sentences_without_a_translation_are_negatives_for_all() -> None:
+    torch.manual_seed(0)
+    student, teacher = (torch.nn.functional.normalize(torch.randn(n, 3, 4), dim=-1) for n in (2, 3))
+    masks = torch.ones(2, 3, dtype=torch.bool), torch.ones(3, 3, dtype=torch.bool)
+    scores = torch.einsum("qid,sjd->qsij", student, teacher).amax(-1).mean(-1) / 0.1
+    expected = torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1]))
+    found = contrastive_loss(student, masks[0], teacher, masks[1], temperature=0.1)
+    assert torch.allclose(found, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="each translation needs its English sentence"):
+        contrastive_loss(teacher, masks[1], student, masks[0])

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from kivuko.config import TrainingConfig
 from kivuko.data.bitext import SentencePair
+from kivuko.data.pairs import TranslatedTriple
 from kivuko.errors import DataError
-from kivuko.losses import BitextLoss, ScoresLoss, SentenceLoss, TransportLoss
+from kivuko.losses import BitextLoss, ContrastiveLoss, ScoresLoss, SentenceLoss, TransportLoss
 from kivuko.losses.bitext_loss import TokenBatch
 from kivuko.training.held_out import HeldOut
 from kivuko.training.trainer import embedding_parameter, last_checkpoint, set_dropout, train
@@ -139,3 +140,22 @@ def test_embedding_pattern_matches_one_parameter(student: MultiVectorEncoder, ti
     matched = [name for name, _ in loss.named_parameters() if re.search(pattern, name)]
     assert len(matched) == 1
     assert matched[0].endswith("word_embeddings.weight")
+
+
+def test_triples_are_read_as_queries_and_passages(
+    student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder, sentences: list[str], tmp_path: Path
+) -> None:
+    triples = [
+        TranslatedTriple(english, translation, sentences[-1])
+        for english, translation in zip(sentences[::2], sentences[1::2], strict=True)
+    ] * 8
+    seen: list[tuple[int, int]] = []
+
+    class Watched(ContrastiveLoss):
+        def compare(self, student: TokenBatch, teacher: TokenBatch) -> torch.Tensor:
+            seen.append((len(student.embeddings), len(teacher.embeddings)))
+            return super().compare(student, teacher)
+
+    logs = [train(student, Watched(student, tiny_encoder), triples, CONFIG, directory=tmp_path / name) for name in "ab"]
+    assert set(seen) == {(4, 8)}
+    assert logs[1].history[0]["loss"] < 0.97 * logs[0].history[0]["loss"]

@@ -18,8 +18,8 @@ def compare(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished comparison.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Cells at a time, each in a process of its own.")] = 1,
     seconds_a_step: Annotated[
-        float, typer.Option(min=0.0001, help="For --dry-run: what a step takes here; about 1.4 on one core for MiniLM.")
-    ] = 1.4,
+        float, typer.Option(min=0.0001, help="For --dry-run: what a step takes here; 0.75 on one idle core for MiniLM.")
+    ] = 0.75,
 ) -> None:
     """Compare objectives and baselines at the same student size, with seeds and significance, and write a report.
 

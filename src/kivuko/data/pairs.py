@@ -10,3 +10,11 @@ class SentencePair(NamedTuple):
 
     english: str
     translation: str
+
+
+class TranslatedTriple(NamedTuple):
+    """An English passage, a translated query that it answers, and an English passage that does not answer it."""
+
+    english: str
+    translation: str
+    negative: str

@@ -12,8 +12,8 @@ from kivuko.losses.scores import mean_maxsim
 def contrastive_loss(
     student: Float[Tensor, "batch student_tokens dim"],
     student_mask: Bool[Tensor, "batch student_tokens"],
-    teacher: Float[Tensor, "batch teacher_tokens dim"],
-    teacher_mask: Bool[Tensor, "batch teacher_tokens"],
+    teacher: Float[Tensor, "sentences teacher_tokens dim"],
+    teacher_mask: Bool[Tensor, "sentences teacher_tokens"],
     *,
     temperature: float = 0.05,
 ) -> Float[Tensor, ""]:
@@ -25,7 +25,8 @@ def contrastive_loss(
     Args:
         student: Student token embeddings of the translations.
         student_mask: True for tokens that are scored.
-        teacher: Teacher token embeddings of the English sentences.
+        teacher: Teacher token embeddings of the English sentences, in the order of their translations; those behind
+            them have none, and are negatives for all.
         teacher_mask: True for tokens that are scored.
         temperature: Divides the scores. Positive.
 
@@ -34,11 +35,17 @@ def contrastive_loss(
         https://arxiv.org/abs/1807.03748. Deviations: the score is mean MaxSim over a temperature, not a bilinear form;
         only translations are queries, since only they are trained; an English sentence that stands in a batch twice is
         its own negative, as everywhere with in-batch negatives.
+        On translated queries and passages (`TranslatedTriple`) it is the "translate-train" of Nair et al., "Transfer
+        Learning Approaches for Building Cross-Language Dense Retrieval Models", ECIR 2022.
+        https://arxiv.org/abs/2201.08471. Deviations: queries are translated, not passages, which the frozen English
+        teacher reads; other passages of the batch are negatives too.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     scores = mean_maxsim(student, student_mask, teacher, teacher_mask) / temperature
-    real = student_mask.any(-1) & teacher_mask.any(-1)
+    if len(teacher) < len(student):
+        raise ValueError(f"each translation needs its English sentence, got {len(student)} and {len(teacher)}")
+    real = student_mask.any(-1) & teacher_mask.any(-1)[: len(student)]
     # A sentence without tokens is no candidate, but where all are absent a softmax still needs something to read.
     candidates = scores.masked_fill(~teacher_mask.any(-1), torch.finfo(scores.dtype).min)
     found = candidates.log_softmax(-1).diagonal()

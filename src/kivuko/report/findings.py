@@ -1,12 +1,11 @@
 """The report of a comparison, section by section."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from kivuko import __version__
-from kivuko.config import ObjectiveConfig
 from kivuko.evaluation.equivalence import OVERALL
 from kivuko.experiment.comparison.answer import Answer, TaskAnswer
-from kivuko.experiment.comparison.config import Baseline, CompareConfig
+from kivuko.experiment.comparison.config import Baseline, CompareConfig, SystemConfig
 from kivuko.report import result_tables as tables
 from kivuko.report.document import Block, Document, Items, Picture, Section, Subheading, Table, code, plain
 from kivuko.report.numbers import NOTHING, between, counted, listed, number, p_is, percent
@@ -134,7 +133,7 @@ def _systems(answer: Answer) -> list[Block]:
         given += f"; the best was chosen on {used} of {languages} ({pairs:,} pairs, seed {tuning.seed})."
     else:
         given += ": there was nothing to choose."
-    described = {system.name: _objectives(system.objectives, system.shuffled) for system in config.systems}
+    described = {system.name: _objectives(system) for system in config.systems}
     rows = [[code(name), text] for name, text in described.items()]
     trials = [
         [code(trial.system), plain(trial.trial), number(trial.validation), "**chosen**" if trial.chosen else ""]
@@ -147,14 +146,16 @@ def _systems(answer: Answer) -> list[Block]:
     ]
 
 
-def _objectives(objectives: Iterable[ObjectiveConfig], shuffled: bool) -> str:
+def _objectives(system: SystemConfig) -> str:
     told = []
-    for objective in objectives:
+    for objective in system.objectives:
         weight = "" if objective.weight == 1 else f"{objective.weight:g} × "
         given = {name: getattr(objective, name) for name in objective.options}
         options = ", ".join(f"{name} {_value(value)}" for name, value in given.items() if value is not None)
         told.append(f"{weight}{objective.name}" + (f" ({options})" if options else ""))
-    return " + ".join(told) + ("; on shuffled pairs" if shuffled else "")
+    data = "; on shuffled pairs" if system.shuffled else ""
+    data += "; on translated queries and passages" if system.translate_train else ""
+    return " + ".join(told) + data
 
 
 def _value(value: object) -> str:

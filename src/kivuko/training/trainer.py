@@ -17,11 +17,11 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from kivuko.config import TrainingConfig
-from kivuko.data.bitext import SentencePair
+from kivuko.data.pairs import SentencePair, TranslatedTriple
 from kivuko.errors import DataError
 from kivuko.losses import BitextLoss
 from kivuko.models.encoder import backbone, task_prompts
-from kivuko.training.collator import ENGLISH, TRANSLATION, BitextCollator
+from kivuko.training.collator import ENGLISH, NEGATIVE, TRANSLATION, BitextCollator
 
 Validator = Callable[[MultiVectorEncoder], Mapping[str, float]]
 
@@ -71,7 +71,7 @@ class _CompleteCheckpoint(TrainerCallback):
 def train(
     student: MultiVectorEncoder,
     loss: BitextLoss,
-    order: Sequence[SentencePair],
+    order: Sequence[SentencePair] | Sequence[TranslatedTriple],
     config: TrainingConfig,
     *,
     directory: Path,
@@ -87,7 +87,8 @@ def train(
     Args:
         student: The student.
         loss: The objective; it holds student and teacher.
-        order: The pairs of the whole run, batch by batch (see `kivuko.training.schedule`).
+        order: The pairs of the whole run, batch by batch (see `kivuko.training.schedule`); or triples of a translated
+            query and passages, which `ContrastiveLoss` reads.
         config: How to train.
         directory: Where checkpoints are kept.
         validator: Measures the student; its measures are logged as `eval_<name>`.
@@ -136,9 +137,7 @@ def train(
     trainer = MultiVectorEncoderTrainer(
         model=student,
         args=arguments,
-        train_dataset=Dataset.from_dict(
-            {TRANSLATION: [pair.translation for pair in order], ENGLISH: [pair.english for pair in order]}
-        ),
+        train_dataset=Dataset.from_dict(_columns(order)),
         loss=loss,
         evaluator=_Evaluator(validator) if validator else None,
         data_collator=BitextCollator(
@@ -202,6 +201,12 @@ def embedding_parameter(loss: nn.Module, student: MultiVectorEncoder) -> str:
         if parameter is weight:
             return f"^{re.escape(name)}$"
     raise ValueError("the student's word embeddings are not among the loss's parameters")
+
+
+def _columns(order: Sequence[SentencePair] | Sequence[TranslatedTriple]) -> dict[str, list[str]]:
+    columns = {TRANSLATION: [row.translation for row in order], ENGLISH: [row.english for row in order]}
+    negatives = [row.negative for row in order if isinstance(row, TranslatedTriple)]
+    return columns | ({NEGATIVE: negatives} if negatives else {})
 
 
 def _in_order(dataset: Dataset, batch_size: int, drop_last: bool, **_: Any) -> DefaultBatchSampler:

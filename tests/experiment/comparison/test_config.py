@@ -47,6 +47,20 @@ def test_names_are_given_once(values: dict[str, Any]) -> None:
     assert "each language can be given once" in refused(values, languages=[values["languages"][0]] * 2)
 
 
+def test_fusion_needs_a_weight_for_each(values: dict[str, Any]) -> None:
+    fusion = {"name": "both", "systems": ["psq", "transport"]}
+    assert "2 systems and 1 weights" in refused(values, fusions=[fusion | {"weights": [1]}])
+    assert "does not read" in refused(values, fusions=[fusion | {"normalization": "z"}])
+
+
+def test_translate_train_needs_triples_and_its_objective(values: dict[str, Any]) -> None:
+    system = {"name": "translate-train", "objectives": [{"name": "contrastive"}], "translate_train": True}
+    found = refused(values, systems=[*values["systems"], system])
+    assert "needs `translated` (triples, queries, passages) in every language; it is missing in sw, ha" in found
+    other = system | {"objectives": [{"name": "transport"}]}
+    assert "its one objective is contrastive" in refused(values, systems=[*values["systems"], other])
+
+
 def test_less_than_one_batch_is_refused(values: dict[str, Any]) -> None:
     assert "at least one batch of 4, got 2" in refused(values, pairs=[2])
 

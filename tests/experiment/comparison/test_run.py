@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from kivuko.data.settings import parse_config
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
+
+from .conftest import ENGLISH, accented
 
 
 def test_comparison_answers_and_repeats_nothing(config: CompareConfig, tmp_path: Path) -> None:
@@ -87,6 +90,49 @@ def test_processes_give_what_one_process_gives(config: CompareConfig, tmp_path: 
     assert one.means == two.means
 
 
+def write_triples(folder: Path, language: str) -> dict[str, str]:
+    """Write four triples in mMARCO's form: queries in a language, passages in English."""
+    texts = {
+        "queries": "".join(f"{n}\t{accented(text, language)}\n" for n, text in enumerate(ENGLISH[:4])),
+        "passages": "".join(f"p{n}\t{text} and so on\n" for n, text in enumerate(ENGLISH)),
+        "triples": "".join(f"{n}\tp{n}\tp{7 - n}\n" for n in range(4)),
+    }
+    for name, text in texts.items():
+        (folder / f"{language}-{name}.tsv").write_text(text)
+    return {name: str(folder / f"{language}-{name}.tsv") for name in texts}
+
+
+def test_translate_train_and_weighted_fusion(config: CompareConfig, tmp_path: Path) -> None:
+    told = config.model_dump(mode="json")
+    told["languages"] = [language | {"translated": write_triples(tmp_path, "sw")} for language in told["languages"][:1]]
+    named = {"name": "translate-train", "objectives": [{"name": "contrastive"}], "translate_train": True}
+    told["systems"] = [told["systems"][0], named]
+    told["fusions"] = [{"name": "both", "systems": ["psq", "translate-train"], "weights": [1, 2], "normalization": "z"}]
+    told |= {"seeds": [0], "pairs": [8], "baselines": ["psq"]}
+    out = tmp_path / "out"
+    answer = compare(parse_config(CompareConfig, told, origin="test"), out)
+    assert set(answer.systems) == {"psq", "transport", "translate-train", "both"}
+    records = {
+        r["cell"]["system"]: r for r in (json.loads(path.read_text()) for path in out.glob("cells/**/cell.json"))
+    }
+    same = ("steps", "parameters", "start_sha256", "teacher_sha256")
+    assert [records["translate-train"][key] for key in same] == [records["transport"][key] for key in same]
+    assert records["translate-train"]["order_sha256"] != records["transport"]["order_sha256"]
+
+
+def test_comparison_begun_by_an_older_version_goes_on(config: CompareConfig, tmp_path: Path) -> None:
+    few = config.model_copy(
+        update={"seeds": (0,), "pairs": (8,), "baselines": (), "fusions": (), "systems": config.systems[:1]}
+    )
+    out = tmp_path / "out"
+    before = compare(few, out)
+    plan = json.loads((out / "plan.json").read_text())
+    for system in plan["systems"]:
+        del system["translate_train"]
+    (out / "plan.json").write_text(json.dumps(plan))
+    assert compare(few, out, resume=True).means == before.means
+
+
 def test_folder_of_another_comparison_is_refused(config: CompareConfig, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -108,7 +154,10 @@ def test_dry_run_counts_what_would_be_trained(config: CompareConfig) -> None:
     plan = dry_run(config, seconds_a_step=3600)
     # The chosen trial of the first seed in Swahili is a trial that was run: three cells less.
     assert (plan.trials, plan.cells) == (6, 15)
-    assert plan.steps == plan.hours == 9 * 4 + 6 * 4 + 6 * 2
+    assert plan.steps == 9 * 4 + 6 * 4 + 6 * 2
+    # A teacher is fitted and every cell is tested, which here takes longer than the few steps.
+    assert plan.hours is not None
+    assert plan.hours > plan.steps + 55
     assert plan.languages == {"sw": 44, "ha": 44}
 
 

@@ -189,8 +189,8 @@ def _task(config: CompareConfig, scores: Sequence[Score], task: str, measure: st
     for row in rows:
         run_in.setdefault(row.system, set()).add(row.language)
     everywhere = [row for row in rows if run_in[row.system] == languages]
-    # A control is there to be beaten; that it differs would answer no question about objectives.
-    trained = [system.name for system in config.systems if not system.is_control]
+    # A control is there to be beaten, and translate-train has other data; that they differ says nothing of objectives.
+    trained = [system.name for system in config.systems if not (system.is_control or system.translate_train)]
     among_trained = [row for row in everywhere if row.system in trained]
     why: list[str] = []
     comparisons = _or_why(

@@ -13,7 +13,7 @@ from kivuko.data.trec import read_run
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.scores import Score, write_scores
 from kivuko.experiment.comparison.cells import RECORD, SCORES, Layout
-from kivuko.experiment.comparison.config import Baseline, CompareConfig, LanguageConfig, TaskConfig
+from kivuko.experiment.comparison.config import Baseline, CompareConfig, FusionConfig, LanguageConfig, TaskConfig
 from kivuko.experiment.comparison.prepare import language_bitext
 from kivuko.experiment.comparison.scoring import depth, read_task, run_path, score_model, score_run
 from kivuko.experiment.unfinished import write_json
@@ -22,7 +22,7 @@ from kivuko.models.translation import TranslatorConfig, load_translator, transla
 from kivuko.models.translation_cache import TranslationCache
 from kivuko.models.word_lexicon import learn_word_lexicon
 from kivuko.models.words import Analyzer
-from kivuko.search.fusion import reciprocal_rank_fusion
+from kivuko.search.fusion import reciprocal_rank_fusion, weighted_fusion
 from kivuko.search.lexical import LexicalIndex, build_lexical_index
 from kivuko.search.psq import PSQSearcher
 from kivuko.search.runs import Ranker, run_queries
@@ -87,12 +87,14 @@ def run_baseline(config: CompareConfig, item: BaselineRun, out: Path) -> None:
     write_json(directory / RECORD, {"baseline": name})
 
 
-def run_fusion(language: LanguageConfig, name: str, seed: int, directories: Sequence[Path], place: Path) -> list[Score]:
-    """Fuse the runs in the directories by reciprocal rank, on the tasks that all of them have.
+def run_fusion(
+    language: LanguageConfig, fusion: FusionConfig, seed: int, directories: Sequence[Path], place: Path
+) -> list[Score]:
+    """Fuse the runs in the directories, on the tasks that all of them have.
 
     Args:
         language: The language.
-        name: How the fusion is called.
+        fusion: How.
         seed: For the rows.
         directories: Where the runs are.
         place: Where the fused runs and their scores are written.
@@ -102,8 +104,12 @@ def run_fusion(language: LanguageConfig, name: str, seed: int, directories: Sequ
         paths = [run_path(directory, task) for directory in directories]
         if not all(path.exists() for path in paths):
             continue
-        fused = reciprocal_rank_fusion([read_run(path) for path in paths])
-        rows += score_run(fused, read_task(task), task, language.code, name, seed, place)
+        runs = [read_run(path) for path in paths]
+        if fusion.weights is None:
+            fused = reciprocal_rank_fusion(runs)
+        else:
+            fused = weighted_fusion(runs, weights=fusion.weights, normalization=fusion.normalization)
+        rows += score_run(fused, read_task(task), task, language.code, fusion.name, seed, place)
     if rows:
         write_scores(place / SCORES, rows)
     return rows

@@ -100,6 +100,11 @@ def final_cells(
     ]
 
 
+def is_final(config: CompareConfig, cell: Cell) -> bool:
+    """Tell whether a trial would be among the cells that are tested, were it chosen."""
+    return cell in final_cells(config, {cell.system: cell.trial}, systems=[cell.system])
+
+
 def with_trial(
     training: TrainingConfig, objectives: Sequence[ObjectiveConfig], trial: Trial
 ) -> tuple[TrainingConfig, tuple[ObjectiveConfig, ...]]:

@@ -16,6 +16,7 @@ from kivuko.config import (
     TransplantConfig,
 )
 from kivuko.evaluation.measures import parse_measures
+from kivuko.search.fusion import Normalization
 
 # A name is a folder and a column of tables.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,40}$")]
@@ -73,6 +74,20 @@ class ValidationTask(Frozen):
     measure: str = "RR@10"
 
 
+class TriplesConfig(Frozen):
+    """Training queries that were translated into a language, with English passages: mMARCO's files, or some like them.
+
+    Attributes:
+        triples: Lines of query id, id of a relevant passage, id of one that is not.
+        queries: Lines of id and query in the language.
+        passages: Lines of id and English passage.
+    """
+
+    triples: Path
+    queries: Path
+    passages: Path
+
+
 class LanguageConfig(Frozen):
     """A language, what is known of it, and what it is tested on.
 
@@ -81,6 +96,7 @@ class LanguageConfig(Frozen):
         bitext: Its sentence pairs.
         tasks: What it is tested on.
         validation: Where trials are chosen; by default on held-out sentence pairs.
+        translated: Training queries that were translated into it, for systems with `translate_train`.
         high_resource: Whether it counts as such in the language gap.
     """
 
@@ -88,6 +104,7 @@ class LanguageConfig(Frozen):
     bitext: tuple[BitextSource, ...] = Field(min_length=1)
     tasks: tuple[TaskConfig, ...] = Field(min_length=1)
     validation: ValidationTask | None = None
+    translated: TriplesConfig | None = None
     high_resource: bool = False
 
     @model_validator(mode="after")
@@ -131,12 +148,15 @@ class SystemConfig(Frozen):
         name: How it is called in tables.
         objectives: The terms of its loss.
         shuffled: Control: every English sentence gets the translation of another one.
+        translate_train: Baseline: it learns not from sentence pairs but from as many translated training queries with
+            English passages (`translated` of each language); its objective is `contrastive`.
         trials: What to try; the comparison's own by default.
     """
 
     name: Name
     objectives: tuple[ObjectiveConfig, ...] = Field(min_length=1)
     shuffled: bool = False
+    translate_train: bool = False
     trials: tuple[Trial, ...] | None = None
 
     @property
@@ -146,6 +166,13 @@ class SystemConfig(Frozen):
 
     @model_validator(mode="after")
     def _trials_are_read(self) -> Self:
+        if self.translate_train and (
+            self.shuffled or [objective.name for objective in self.objectives] != [ObjectiveName.CONTRASTIVE]
+        ):
+            raise ValueError(
+                f"{self.name} has translate_train: its one objective is contrastive and its data are not shuffled, "
+                "since a query and a passage are not translations of each other"
+            )
         read = {option for objective in self.objectives for option in objective.options}
         for trial in self.trials or ():
             unread = trial.model_dump(exclude_none=True).keys() - {"learning_rate", "embedding_learning_rate"} - read
@@ -155,15 +182,28 @@ class SystemConfig(Frozen):
 
 
 class FusionConfig(Frozen):
-    """Two or more systems whose rankings are fused by reciprocal rank.
+    """Two or more systems whose rankings are fused: by reciprocal rank, or with weights by their scores.
 
     Attributes:
         name: How it is called.
         systems: Names of systems or baselines.
+        weights: One for each: the sum of scores, normalized query by query; None fuses by reciprocal rank. Choose them
+            on other questions than those that are tested on.
+        normalization: How scores are made comparable, with weights: `min-max` or `z`.
     """
 
     name: Name
     systems: tuple[str, ...] = Field(min_length=2)
+    weights: tuple[Annotated[float, Field(gt=0, le=1000)], ...] | None = None
+    normalization: Normalization = Normalization.MIN_MAX
+
+    @model_validator(mode="after")
+    def _has_a_weight_for_each(self) -> Self:
+        if self.weights is not None and len(self.weights) != len(self.systems):
+            raise ValueError(f"fusion {self.name} has {len(self.systems)} systems and {len(self.weights)} weights")
+        if self.weights is None and self.normalization is not Normalization.MIN_MAX:
+            raise ValueError(f"fusion {self.name} has a normalization, which fusion by rank (no weights) does not read")
+        return self
 
 
 class TuningConfig(Frozen):
@@ -276,6 +316,13 @@ class CompareConfig(Frozen):
         foreign = sorted(set(self.tuning.languages) - {language.code for language in self.languages})
         if foreign:
             raise ValueError(f"trials are to be chosen on {', '.join(foreign)}, which is not among the languages")
+        untranslated = [language.code for language in self.languages if language.translated is None]
+        for system in self.systems:
+            if system.translate_train and untranslated:
+                raise ValueError(
+                    f"{system.name} has translate_train, which needs `translated` (triples, queries, passages) "
+                    f"in every language; it is missing in {', '.join(untranslated)}"
+                )
         if {Baseline.MT, Baseline.MT_BM25} & set(self.baselines) and self.mt_model is None:
             raise ValueError("the baselines mt and mt-bm25 need mt_model")
         if min(self.pairs) < self.training.batch_size:

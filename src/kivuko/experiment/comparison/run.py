@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kivuko.data.settings import parse_config
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import Score, read_scores, write_scores
 from kivuko.experiment.comparison.answer import Answer, answer
 from kivuko.experiment.comparison.baselines import BaselineRun, run_baseline, run_fusion
-from kivuko.experiment.comparison.cells import RECORD, SCORES, Cell, Layout, final_cells, tuning_cells
+from kivuko.experiment.comparison.cells import RECORD, SCORES, Cell, Layout, final_cells, is_final, tuning_cells
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
+from kivuko.experiment.comparison.estimate import estimate
 from kivuko.experiment.comparison.prepare import language_bitext, prepare
 from kivuko.experiment.comparison.training import is_scored, is_validated, run_cell, run_trial
 from kivuko.experiment.comparison.workers import Workers, saying
@@ -32,7 +34,8 @@ class DryRun(NamedTuple):
         trials: Students trained to choose hyper-parameters.
         cells: Students trained and tested; those that are trials at the same time are counted once, as trials.
         steps: Optimizer steps in all.
-        hours: Of one process, by the step that was timed; None where none was.
+        hours: Of one process, with preparation, baselines and tests, but without what a translation model takes; by
+            what a step takes, None where nobody said.
         gigabytes: On disk while it runs.
         languages: Sentence pairs of each language.
     """
@@ -46,28 +49,29 @@ class DryRun(NamedTuple):
 
 
 def dry_run(config: CompareConfig, *, seconds_a_step: float | None = None) -> DryRun:
-    """Say what a comparison would do, having read its bitext and looked for its collections.
+    """Say what a comparison would do, having read its bitext and its collections.
 
     Args:
         config: The comparison.
         seconds_a_step: What a step takes here.
 
     Raises:
-        KivukoError: If bitext is missing or wrong.
+        KivukoError: If bitext or a collection is missing or wrong.
     """
     languages = {
         language.code: sum(len(bitext.pairs) for bitext in language_bitext(config, language)[0])
         for language in config.languages
     }
-    trials = tuning_cells(config)
+    trials, batch = tuning_cells(config), config.training.batch_size
     assumed = {system.name: 0 for system in config.systems}
     finals = [cell for cell in final_cells(config, assumed) if cell not in set(trials)]
-    batch = config.training.batch_size
-    steps = sum(cell.pairs // batch for cell in (*trials, *finals))
-    # Teacher and indexes, a student and its checkpoints for each language, the students of trials until the choice.
-    gigabytes = 0.5 + 0.4 * len(config.languages) + 0.12 * len(trials)
-    hours = None if seconds_a_step is None else steps * seconds_a_step / 3600
-    return DryRun(len(trials), len(finals), steps, hours, round(gigabytes, 1), languages)
+    work = estimate(config, trials, finals, languages)
+    # Teacher, a student for each language and one in work with its checkpoints; those of trials that may be tested.
+    models = 2 + len(config.languages) + sum(is_final(config, cell) for cell in trials)
+    checkpoints = config.training.keep_checkpoints * (config.most_pairs > config.training.save_every * batch)
+    gigabytes = 0.12 * models + 0.36 * checkpoints + 2e-9 * (config.dimensions or 384) * work.indexed
+    hours = None if seconds_a_step is None else work.steps * seconds_a_step / 3600
+    return DryRun(len(trials), len(finals), round(work.training), hours, round(gigabytes, 1), languages)
 
 
 def compare(
@@ -142,7 +146,10 @@ def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
     if plan.exists():
         if not resume:
             raise ConfigError(f"A comparison is at {out}. Give --resume to go on with it, or another --out.")
-        before = json.loads(plan.read_text(encoding="utf-8"))
+        # Read as a config, so that what was not known when it was begun has its default.
+        before = parse_config(CompareConfig, json.loads(plan.read_text(encoding="utf-8")), origin=str(plan)).model_dump(
+            mode="json"
+        )
         # How many trials and seeds there are may grow; what a finished cell was made with may not change.
         fixed = ("teacher", "student", "dimensions", "held_out", "transplant", "training", "allow_other_sizes")
         changed = [key for key in fixed if before.get(key) != told[key]]
@@ -181,11 +188,12 @@ def _same_conditions(config: CompareConfig, cells: Iterable[Cell], out: Path) ->
     """Check from the records that cells which are compared had the same size, start, steps and, unshuffled, batches."""
     seen: dict[tuple[Any, ...], list[Any]] = {}
     for cell, record in _records(cells, out).items():
-        shuffled = config.system(cell.system).shuffled
+        system = config.system(cell.system)
+        data = "shuffled" if system.shuffled else "translated" if system.translate_train else "bitext"
         same = [record[key] for key in ("steps", "start_sha256", "teacher_sha256")]
         same += [] if config.allow_other_sizes else [record["parameters"]]
-        same += [] if shuffled else [record["order_sha256"]]
-        first = seen.setdefault((cell.language, cell.seed, cell.pairs, shuffled), same)
+        same += [] if system.shuffled else [record["order_sha256"]]
+        first = seen.setdefault((cell.language, cell.seed, cell.pairs, data), same)
         if first != same:
             raise ModelError(
                 f"{cell} had other conditions than the systems beside it: expected {first}, got {same}. "
@@ -252,5 +260,5 @@ def _fusions(config: CompareConfig, cells: Sequence[Cell], out: Path) -> list[Sc
                     places[name] if name in names else layout.baseline(language.code, name) for name in fusion.systems
                 ]
                 place = layout.baseline(language.code, fusion.name) / f"seed{seed}"
-                found += run_fusion(language, fusion.name, seed, directories, place)
+                found += run_fusion(language, fusion, seed, directories, place)
     return found

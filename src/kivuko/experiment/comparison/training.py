@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from sentence_transformers import MultiVectorEncoder
 
-from kivuko.data.bitext import Bitext, SentencePair
+from kivuko.data.bitext import Bitext
 from kivuko.data.collections import read_collection
-from kivuko.errors import ModelError
+from kivuko.data.formats.translated_triples import read_translated_triples
+from kivuko.data.pairs import SentencePair, TranslatedTriple
+from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
-from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, final_cells, with_trial
+from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, is_final, with_trial
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
 from kivuko.experiment.comparison.prepare import index_of, language_bitext
 from kivuko.experiment.comparison.scoring import score_model
@@ -52,7 +54,7 @@ def run_trial(config: CompareConfig, cell: Cell, out: Path) -> None:
     record, student = _trained(config, cell, out)
     language = config.language(cell.language)
     write_json(directory / _VALIDATION, record | {"validation": _validate(config, language, student, Layout(out))})
-    if cell not in final_cells(config, {cell.system: cell.trial}, systems=[cell.system]):
+    if not is_final(config, cell):
         shutil.rmtree(directory / _MODEL)
     shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)
 
@@ -73,6 +75,20 @@ def run_cell(config: CompareConfig, cell: Cell, out: Path, *, keep_model: bool =
     shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)
     if not keep_model:
         shutil.rmtree(directory / _MODEL)
+
+
+def triples_of(config: CompareConfig, cell: Cell) -> list[TranslatedTriple]:
+    """Return the triples that a cell of a system with `translate_train` sees, in their order.
+
+    Raises:
+        ConfigError: If its language has none.
+    """
+    told = config.language(cell.language).translated
+    if told is None:
+        raise ConfigError(f"{cell.system} needs `translated` (triples, queries, passages) of {cell.language}.")
+    batch_size = config.training.batch_size
+    count = cell.pairs // batch_size * batch_size
+    return read_translated_triples(told.triples, told.queries, told.passages, count=count, seed=cell.seed)
 
 
 def order_of(config: CompareConfig, bitexts: Sequence[Bitext], cell: Cell) -> list[SentencePair]:
@@ -109,8 +125,11 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, An
         training = training.model_copy(update={"seed": cell.seed})
         teacher = load_teacher(layout.teacher)
         student = load_encoder(layout.start(cell.language)).requires_grad_(True)
-        bitexts, _ = language_bitext(config, config.language(cell.language))
-        order = order_of(config, bitexts, cell)
+        order: list[SentencePair] | list[TranslatedTriple]
+        if system.translate_train:
+            order = triples_of(config, cell)
+        else:
+            order = order_of(config, language_bitext(config, config.language(cell.language))[0], cell)
         loss = build_loss(student, teacher, objectives)
         loss.memory = memory = _memory(layout, cell)
         started = time.monotonic()
@@ -159,10 +178,10 @@ def _memory(layout: Layout, cell: Cell) -> TeacherMemory | None:
     )
 
 
-def _digest(order: Sequence[SentencePair]) -> str:
+def _digest(order: Sequence[SentencePair] | Sequence[TranslatedTriple]) -> str:
     digest = hashlib.sha256()
-    for pair in order:
-        digest.update(f"{pair.english}\t{pair.translation}\n".encode())
+    for row in order:
+        digest.update(("\t".join(row) + "\n").encode())
     return digest.hexdigest()
 
 
