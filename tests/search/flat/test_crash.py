@@ -13,9 +13,10 @@ from kivuko.search.flat import FlatStore, create_store
 
 KILLS = int(os.environ.get("KIVUKO_KILLS", "4"))
 
-# For each line "round seconds" that it reads, this process lets a fork of itself write for so long, and kills it. A
-# round is three commits, reported one by one: ten passages come, are updated, and two of them are deleted. Now and
-# then the store is compacted.
+# For each line "round commits seconds" that it reads, this process lets a fork of itself write so many commits, and for
+# so long after them, and kills it: so the kill comes at all kinds of moments, however busy the machine is. A round is
+# three commits, reported one by one: ten passages come, are updated, and two of them are deleted. Now and then the
+# store is compacted.
 WRITE_AND_BE_KILLED = """
 import itertools, os, signal, sys, time
 import numpy as np
@@ -28,9 +29,11 @@ def entries(number, text):
 
 def report(number, commit):
     os.write(1, f"{number} {commit}\\n".encode())  # in one piece or not at all
+    os.write(told, b".")
 
 def write(first):
     store = FlatStore(sys.argv[1])
+    os.write(told, b".")
     for number in itertools.count(first):
         store.add(entries(number, "first"))
         report(number, 1)
@@ -42,13 +45,18 @@ def write(first):
             store.compact()
 
 for line in sys.stdin:
-    first, seconds = line.split()
+    first, commits, seconds = line.split()
+    heard, told = os.pipe()
     child = os.fork()
     if not child:
         write(int(first))
+    os.close(told)
+    for _ in range(1 + int(commits)):  # the store is open, and so many commits have returned
+        os.read(heard, 1)
     time.sleep(float(seconds))
     os.kill(child, signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    os.close(heard)
     print("killed", flush=True)
 """
 
@@ -72,7 +80,7 @@ def test_kill_9_loses_nothing_committed_and_leaves_a_whole_state(tmp_path: Path)
         assert writing.stdin is not None
         assert writing.stdout is not None
         for _ in range(KILLS):
-            writing.stdin.write(f"{first} {moments.uniform(0, 0.4)}\n")
+            writing.stdin.write(f"{first} {moments.randrange(6)} {moments.uniform(0, 0.1)}\n")
             writing.stdin.flush()
             *reported, killed = [f"{first} 0", *until_killed(writing.stdout)]
             assert killed == "killed"

@@ -16,8 +16,9 @@ from kivuko.search.qdrant.store import QdrantManifest, QdrantStore
 
 KILLS = int(os.environ.get("KIVUKO_KILLS", "3"))
 
-# For each line "round seconds" that it reads, this process lets a fork of itself open the store and write for so long,
-# and kills it. A round is three calls, reported one by one: ten passages come, are updated, and two of them deleted.
+# For each line "round calls seconds" that it reads, this process lets a fork of itself open the store, make so many
+# calls, and go on for so long after them, and kills it. A round is three calls, reported one by one: ten passages come,
+# are updated, and two of them deleted.
 WRITE_AND_BE_KILLED = """
 import itertools, os, signal, sys, time
 import numpy as np
@@ -31,9 +32,11 @@ def entries(number, text):
 
 def report(number, call):
     os.write(1, f"{number} {call}\\n".encode())  # in one piece or not at all
+    os.write(told, b".")
 
 def write(first):
     store = open_qdrant(sys.argv[1])
+    os.write(told, b".")
     for number in itertools.count(first):
         store.add(entries(number, "first"))
         report(number, 1)
@@ -45,13 +48,18 @@ def write(first):
             store.tidy()
 
 for line in sys.stdin:
-    first, seconds = line.split()
+    first, calls, seconds = line.split()
+    heard, told = os.pipe()
     child = os.fork()
     if not child:
         write(int(first))
+    os.close(told)
+    for _ in range(1 + int(calls)):  # the store is open, and so many calls have returned
+        os.read(heard, 1)
     time.sleep(float(seconds))
     os.kill(child, signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    os.close(heard)
     print("killed", flush=True)
 """
 
@@ -75,7 +83,7 @@ def test_kill_9_loses_nothing_committed_and_leaves_whole_calls(tmp_path: Path, m
         assert writing.stdin is not None
         assert writing.stdout is not None
         for _ in range(KILLS):
-            writing.stdin.write(f"{first} {moments.uniform(0.1, 1.0)}\n")
+            writing.stdin.write(f"{first} {moments.randrange(6)} {moments.uniform(0, 0.1)}\n")
             writing.stdin.flush()
             *reported, killed = [f"{first} 0", *until_killed(writing.stdout)]
             assert killed == "killed"
