@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[16_000])
     parser.add_argument("--marks", choices=MARKS, nargs="+", default=["stripped"])
     parser.add_argument("--copied-share", type=float, default=0.5, help="2 trains the vocabulary on names too")
+    parser.add_argument("--tension", type=float, help="of the alignment; 0 does not see order, learned by default")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -74,7 +75,11 @@ def main() -> None:
         for marks in arguments.marks:
             started = time.process_time()
             grown = transplant(
-                _with_marks(teacher, marks), pairs, vocabulary_size=size, copied_share=arguments.copied_share
+                _with_marks(teacher, marks),
+                pairs,
+                vocabulary_size=size,
+                copied_share=arguments.copied_share,
+                tension=arguments.tension,
             )
             seconds = time.process_time() - started
             student = _with_tokenizer(grown.student, grown.vocabulary.tokenizer)
@@ -86,6 +91,7 @@ def main() -> None:
                 "vocabulary_size": size,
                 "marks": marks,
                 "copied_share": arguments.copied_share,
+                "tension": arguments.tension,
                 "new_pieces": len(grown.vocabulary.new_pieces),
                 **cut.record(),
                 "seconds": round(seconds, 1),
