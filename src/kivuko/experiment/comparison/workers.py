@@ -71,7 +71,8 @@ class Workers:
         told = self._config.model_dump_json()
         failed: list[tuple[Item, BaseException]] = []
         running: dict[Future[float], Item] = {}
-        waiting, served = list(items), set[Hashable]()
+        order, served = list(items), set[Hashable]()
+        waiting = list(order)
         while waiting or running:
             while waiting and len(running) < self._jobs and not failed:
                 held = {first_alone(item) for item in running.values()} - served
@@ -90,7 +91,8 @@ class Workers:
                     failed.append((item, problem))
                     progress("failed", item, str(problem))
         if failed:
-            item, problem = failed[0]
+            # The first in the order that was given, whichever ended first.
+            item, problem = min(failed, key=lambda each: order.index(each[0]))
             if isinstance(problem, KivukoError):
                 raise type(problem)(f"{item}: {problem}") from problem
             raise problem
