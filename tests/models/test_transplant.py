@@ -93,9 +93,9 @@ def test_a_word_with_a_translation_is_not_copied() -> None:
 
 
 def test_other_tokenizers_are_refused_with_the_way_out(sentences: list[str]) -> None:
-    teacher = Tokenizer(models.BPE())
-    teacher.train_from_iterator(sentences, trainers.BpeTrainer(vocab_size=60, show_progress=False))
-    with pytest.raises(ModelError, match=r"BPE.*--student"):
+    teacher = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    teacher.train_from_iterator(sentences, trainers.WordLevelTrainer(special_tokens=["<unk>"], show_progress=False))
+    with pytest.raises(ModelError, match=r"WordLevel.*--student"):
         extend_vocabulary(teacher, pairs_of(sentences), size=80)
 
 

@@ -60,9 +60,11 @@ def _normalized(tokenizer: Tokenizer, text: str) -> str:
 
 
 def _words(tokenizer: Tokenizer, normalized: str) -> list[tuple[str, tuple[int, int]]]:
+    """Return the words as the text has them, not as a pre-tokenizer spells them, and where they stand."""
     if tokenizer.pre_tokenizer is None:
         return [(normalized, (0, len(normalized)))]
-    return list(tokenizer.pre_tokenizer.pre_tokenize_str(normalized))
+    spans = [span for _, span in tokenizer.pre_tokenizer.pre_tokenize_str(normalized)]
+    return [(normalized[start:end].strip(), (start, end)) for start, end in spans]
 
 
 def _without(tokenizer: Tokenizer, normalized: str, copied: Counter[str]) -> str:

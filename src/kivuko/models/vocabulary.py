@@ -11,6 +11,7 @@ from tokenizers.trainers import UnigramTrainer, WordPieceTrainer
 from kivuko.data.bitext import SentencePair
 from kivuko.errors import ModelError
 from kivuko.models.copied_words import separate_words
+from kivuko.models.merges import added_merges, continued_merges, with_merges, without_results
 
 
 class ExtendedVocabulary(NamedTuple):
@@ -40,10 +41,11 @@ def extend_vocabulary(
     language is left out again.
 
     Args:
-        teacher: The teacher's tokenizer, with a WordPiece or Unigram model. It is not changed.
+        teacher: The teacher's tokenizer, with a WordPiece, BPE or Unigram model. It is not changed.
         pairs: Bitext of the target languages.
-        size: Size of the vocabulary that is trained on the translations, before the union.
-        min_frequency: A WordPiece merge needs at least this many occurrences.
+        size: Size of the vocabulary that is trained on the translations, before the union. BPE goes on from the
+            teacher's merges by as many.
+        min_frequency: A merge of WordPiece or BPE needs at least this many occurrences.
         copied_share: A word is copied if it stands on both sides in at least this share of its occurrences; above 1,
             no word is, and all of the translations are trained on.
         own_use: A new piece has to occur at least this many times as often in the language's own words as in copied
@@ -57,29 +59,34 @@ def extend_vocabulary(
     new = set(trained.new_pieces)
     uses = [_piece_counts(trained.tokenizer, counts, new) for counts in (words.own, words.copied)]
     unwanted = {piece for piece, count in uses[1].items() if uses[0][piece] < own_use * count}
-    return _without_pieces(trained, unwanted) if unwanted else trained
+    return _without_pieces(teacher, trained, unwanted) if unwanted else trained
 
 
 def _piece_counts(tokenizer: Tokenizer, words: Counter[str], pieces: Container[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    names = list(words)
-    for word, encoding in zip(names, tokenizer.encode_batch(names, add_special_tokens=False), strict=True):
+    # With a space before it, as in a sentence: SentencePiece and byte-level BPE mark the beginning of a word by it.
+    spaced = [f" {word}" for word in words]
+    for word, encoding in zip(words, tokenizer.encode_batch(spaced, add_special_tokens=False), strict=True):
         for piece in encoding.tokens:
             if piece in pieces:
                 counts[piece] += words[word]
     return counts
 
 
-def _without_pieces(vocabulary: ExtendedVocabulary, unwanted: Container[str]) -> ExtendedVocabulary:
+def _without_pieces(teacher: Tokenizer, vocabulary: ExtendedVocabulary, unwanted: Container[str]) -> ExtendedVocabulary:
     specification: dict[str, Any] = json.loads(vocabulary.tokenizer.to_str())
     model = specification["model"]
-    pieces = tuple(piece for piece in vocabulary.new_pieces if piece not in unwanted)
-    if model["type"] == "WordPiece":
-        kept = {piece: index for piece, index in model["vocab"].items() if index < vocabulary.kept}
-        model["vocab"] = kept | {piece: vocabulary.kept + offset for offset, piece in enumerate(pieces)}
-    else:
-        model["vocab"] = [entry for entry in model["vocab"] if entry[0] not in unwanted]
-    return ExtendedVocabulary(Tokenizer.from_str(json.dumps(specification)), vocabulary.kept, pieces)
+    pieces = [piece for piece in vocabulary.new_pieces if piece not in unwanted]
+    match model["type"]:
+        case "WordPiece":
+            kept = {piece: index for piece, index in model["vocab"].items() if index < vocabulary.kept}
+            model["vocab"] = kept | {piece: vocabulary.kept + offset for offset, piece in enumerate(pieces)}
+        case "BPE":
+            merges = without_results(added_merges(teacher, vocabulary.tokenizer), unwanted)
+            specification, pieces = with_merges(teacher, merges, first_id=vocabulary.kept)
+        case _:
+            model["vocab"] = [entry for entry in model["vocab"] if entry[0] not in unwanted]
+    return ExtendedVocabulary(Tokenizer.from_str(json.dumps(specification)), vocabulary.kept, tuple(pieces))
 
 
 def _extend(teacher: Tokenizer, texts: Sequence[str], *, size: int, min_frequency: int) -> ExtendedVocabulary:
@@ -106,6 +113,10 @@ def _extend(teacher: Tokenizer, texts: Sequence[str], *, size: int, min_frequenc
             pieces = [piece for piece in _by_id(target.get_vocab(with_added_tokens=False)) if piece not in vocabulary]
             kept = _next_id(teacher)
             vocabulary.update({piece: kept + offset for offset, piece in enumerate(pieces)})
+        case "BPE":
+            kept = _next_id(teacher)
+            merges = continued_merges(teacher, texts, size=size, min_frequency=min_frequency)
+            specification, pieces = with_merges(teacher, merges, first_id=kept)
         case "Unigram":
             target.train_from_iterator(texts, UnigramTrainer(vocab_size=size, special_tokens=[], show_progress=False))
             known = {piece for piece, _ in specification["model"]["vocab"]}
@@ -122,7 +133,7 @@ def _extend(teacher: Tokenizer, texts: Sequence[str], *, size: int, min_frequenc
             pieces = [piece for piece, _ in trained]
         case _:
             raise ModelError(
-                f"A transplant needs a teacher with a WordPiece or Unigram tokenizer, this one has {kind}. "
+                f"A transplant needs a teacher with a WordPiece, BPE or Unigram tokenizer, this one has {kind}. "
                 "Give a multilingual student with --student instead."
             )
     return ExtendedVocabulary(Tokenizer.from_str(json.dumps(specification)), kept, tuple(pieces))
