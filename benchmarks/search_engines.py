@@ -90,14 +90,20 @@ def build_flat(passages: Texts, folder: Path) -> None:
 
 
 def open_flat(folder: Path) -> dict[str, Search]:
-    """Search with kivuko's flat store."""
+    """Search with kivuko's flat store, by candidates and exhaustively."""
     import torch
 
     from kivuko.search.flat import FlatStore
 
     torch.set_num_threads(1)
-    store = FlatStore(folder / "store")
-    return {"flat": lambda query: [int(match.passage.doc_id) for match in store.search([query], top_k=DEPTH)[0]]}
+
+    def asking(store: FlatStore) -> Search:
+        return lambda query: [int(match.passage.doc_id) for match in store.search([query], top_k=DEPTH)[0]]
+
+    return {
+        "flat": asking(FlatStore(folder / "store")),
+        "flat, exhaustive": asking(FlatStore(folder / "store", exhaustive=True)),
+    }
 
 
 def build_edge(passages: Texts, folder: Path) -> None:

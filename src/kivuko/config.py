@@ -204,7 +204,7 @@ class TrainingConfig(Frozen):
 
     epochs: float = Field(default=1.0, ge=0, le=1000)
     batch_size: int = Field(default=32, ge=2, le=4096)
-    learning_rate: float = Field(default=3e-5, ge=0, le=1)
+    learning_rate: float = Field(default=1e-4, ge=0, le=1)
     embedding_learning_rate: float = Field(default=5e-4, ge=0, le=1)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)

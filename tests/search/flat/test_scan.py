@@ -81,7 +81,7 @@ def test_search_is_exact_where_a_rounded_query_alone_would_find_others() -> None
         for query in random.normal(size=(20, 6, 32)).astype(np.float32):
             assert_same(store, query, top_k=100)
             expected = np.array(list(maxsim(store, query).values()))
-            rough = np.concatenate([scan._scan(segment, query) for segment in segments])
+            rough = np.concatenate([scan._scan(each, np.ones(len(each), dtype=bool), query) for each in segments])
             assert np.abs(rough - expected).max() <= scan._margin(segments, query)
             again = np.concatenate([gpu.scan_on_device(each, query, torch.device("cpu")) for each in segments])
             assert np.abs(again - rough).max() < 1e-4

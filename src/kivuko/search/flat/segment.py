@@ -21,6 +21,8 @@ from kivuko.search.store import Entry, FieldValue, Passage
 if TYPE_CHECKING:
     import torch
 
+    from kivuko.search.flat.signs import Signs
+
 CODES, SCALES, OFFSETS = "codes.i8", "scales.f32", "offsets.i64"
 DOC_IDS, PASSAGES = "doc_ids.json", "passages.jsonl"
 LARGEST_NUMBER = 1e6  # in an embedding; float32 has room for the products of such numbers
@@ -65,10 +67,20 @@ class Segment:
     byte_starts: NDArray[np.int64]
     passages: NDArray[np.uint8]
     on_device: "dict[str, DeviceCodes]" = field(default_factory=dict)
+    _signs: "list[Signs]" = field(default_factory=list)
     _columns: dict[str, list[FieldValue | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.doc_ids)
+
+    @property
+    def signs(self) -> "Signs":
+        """The signs of the embeddings. The first use reads all codes once."""
+        if not self._signs:
+            from kivuko.search.flat.signs import make_signs  # noqa: PLC0415 - imports torch
+
+            self._signs.append(make_signs(self.codes, self.scales, self.token_starts))
+        return self._signs[0]
 
     def passage(self, position: int) -> Passage:
         """Read a passage."""

@@ -42,13 +42,18 @@ class FlatStore:
         directory: Where the store lies.
         verify: Read every file and compare it with its digest; otherwise only sizes are compared.
         device: Where to scan: `cpu`, or a GPU by its name in torch; by default on a GPU where there is one.
+        exhaustive: Whether to score every passage, also where there are so many that looking at the signs of their
+            embeddings first is faster. A GPU always does.
 
     Raises:
         DataError: If it is no flat store, was written by a newer kivuko, or is damaged.
     """
 
-    def __init__(self, directory: str | Path, *, verify: bool = False, device: str | None = None) -> None:
+    def __init__(
+        self, directory: str | Path, *, verify: bool = False, device: str | None = None, exhaustive: bool = False
+    ) -> None:
         self.directory = Path(directory)
+        self.exhaustive = exhaustive
         self._state = open_state(self.directory, (), verify=verify)
         self._device = usable_gpu(self.dim) if device is None else None if device == "cpu" else torch.device(device)
 
@@ -119,8 +124,10 @@ class FlatStore:
     ) -> list[list[Match]]:
         """Find the passages with the largest MaxSim scores over the stored embeddings, best first.
 
-        Nothing is approximated but the embeddings, when they were stored. Equal scores are ordered by doc_id, falling,
-        as trec_eval does. A passage without tokens is never found, and a query without tokens finds nothing.
+        Scores are those of the embeddings as they were stored. Among many passages the best ones are looked for among
+        candidates (`exhaustive`), ten for each that is wanted and 500 at least, and one may be missed. Equal scores are
+        ordered by doc_id, falling, as trec_eval does. A passage without tokens is never found, and a query without
+        tokens finds nothing.
 
         Args:
             queries: The token embeddings of each query, (tokens, dim).
@@ -139,7 +146,7 @@ class FlatStore:
         allowed = state.live
         if where and state.segments:
             allowed = allowed & np.concatenate([segment.having(where) for segment in state.segments])
-        return [_matches(state, query, allowed, top_k, self._device) for query in asked]
+        return [self._matches(state, query, allowed, top_k) for query in asked]
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new, in one commit; thousands at a time is best.
@@ -210,6 +217,15 @@ class FlatStore:
 
     def close(self) -> None:
         """Do nothing: an open store holds no lock, and its maps end with the last use of them."""
+
+    def _matches(self, state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int) -> list[Match]:
+        head = find_head(state.segments, query, allowed, top_k=top_k, exhaustive=self.exhaustive, device=self._device)
+        found = []
+        for position, score in zip(head.positions.tolist(), head.scores.tolist(), strict=True):
+            segment, place = state.place(position)
+            found.append((score, segment.doc_ids[place], segment, place))
+        found.sort(key=lambda each: each[:2], reverse=True)
+        return [Match(segment.passage(place), score) for score, _, segment, place in found[:top_k]]
 
     def _write(
         self,
@@ -336,15 +352,3 @@ def _writing(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _matches(
-    state: State, query: NDArray[np.float32], allowed: NDArray[np.bool_], top_k: int, device: torch.device | None
-) -> list[Match]:
-    head = find_head(state.segments, query, allowed, top_k=top_k, device=device)
-    found = []
-    for position, score in zip(head.positions.tolist(), head.scores.tolist(), strict=True):
-        segment, place = state.place(position)
-        found.append((score, segment.doc_ids[place], segment, place))
-    found.sort(key=lambda each: each[:2], reverse=True)
-    return [Match(segment.passage(place), score) for score, _, segment, place in found[:top_k]]
