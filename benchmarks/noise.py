@@ -191,7 +191,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     shares, colors = [1.0, *found["shares"]], {1: "#0072B2", 2: "#D55E00"}
     measure = found["measures"][0]
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "kivuko", "font.size": 9}):
-        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        figure = Figure(figsize=(7, 3.1), layout="constrained")
         panels = figure.subplots(1, 2)
         for panel, key, title in zip(
             panels,
@@ -210,7 +210,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
             panel.set_title(title, loc="left")
             panel.invert_xaxis()
             panel.spines[["top", "right"]].set_visible(False)
-        panels[0].legend(frameon=False, fontsize=7)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
