@@ -83,3 +83,9 @@ def test_lexicon_is_looked_up_pair_by_pair(generator: torch.Generator) -> None:
 def test_an_empty_lexicon_knows_nothing() -> None:
     ids = torch.tensor([[1, 2]])
     assert not lexicon_prior(ids, ids, torch.empty(0, 2, dtype=torch.int64), torch.empty(0)).any()
+
+
+def test_padding_below_zero_is_no_entry_of_the_lexicon() -> None:
+    pairs, probability = torch.tensor([[1, 5], [1, 3]]), torch.tensor([0.3, 0.7])
+    prior = lexicon_prior(torch.tensor([[1, 2, -1]]), torch.tensor([[3, -3, -1]]), pairs, probability)
+    torch.testing.assert_close(prior[0], torch.tensor([[0.7, 0, 0], [0, 0, 0], [0, 0, 0]]))

@@ -50,3 +50,11 @@ def test_norms_in_bfloat16_sum_to_one_in_float32() -> None:
     assert marginal.dtype == torch.float32
     assert not marginal.requires_grad
     torch.testing.assert_close(marginal.sum(1), torch.tensor([1.0, 1.0, 0.0]))
+
+
+def test_marginals_are_as_precise_as_what_they_are_made_of() -> None:
+    mask = torch.tensor([[True, True, True, False]])
+    assert uniform_marginal(mask, dtype=torch.float64)[0, 0] == 1 / 3
+    lengths = norm_marginal(torch.rand(1, 4, 3, dtype=torch.float64), mask)
+    assert lengths.dtype == torch.float64
+    assert norm_marginal(torch.rand(1, 4, 3, dtype=torch.bfloat16), mask).dtype == torch.float32

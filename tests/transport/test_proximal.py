@@ -2,7 +2,7 @@ import ot
 import pytest
 import torch
 
-from kivuko.transport import proximal_transport, sinkhorn
+from kivuko.transport import exact_transport, proximal_transport, sinkhorn, solve_transport
 
 from .conftest import Problem, dense, items_with_mass
 
@@ -42,3 +42,28 @@ def test_what_has_no_mass_is_not_read_and_gives_zero(problem: Problem) -> None:
 def test_steps_must_be_positive(problem: Problem) -> None:
     with pytest.raises(ValueError, match="steps must be positive, got 0"):
         proximal_transport(*problem, steps=0)
+
+
+def test_the_unit_of_the_cost_does_not_matter(problem: Problem) -> None:
+    plan = proximal_transport(*problem).plan
+    for unit in (1e-3, 1e3):
+        torch.testing.assert_close(proximal_transport(problem.cost * unit, problem.a, problem.b).plan, plan)
+
+
+def test_costs_far_from_one_are_solved(problem: Problem) -> None:
+    cost = 700 + 1500 * problem.cost
+    exact = exact_transport(cost, problem.a, problem.b).value
+    solved = solve_transport(cost, problem.a, problem.b, epsilon=0.0, method="proximal")
+    assert solved.error.max() < 2e-2
+    torch.testing.assert_close(solved.value, exact, rtol=2e-2, atol=0)
+
+
+def test_potentials_are_those_of_the_plan_that_all_steps_make(problem: Problem) -> None:
+    epsilon, steps = 0.2, 50
+    result = proximal_transport(*problem, epsilon=epsilon, steps=steps)
+    shares = epsilon / steps
+    plan = ((result.f[:, :, None] + result.g[:, None, :] - problem.cost) / shares).exp()
+    inside = (problem.a[:, :, None] > 0) & (problem.b[:, None, :] > 0)
+    torch.testing.assert_close(plan.where(inside, 0), result.plan, atol=1e-4, rtol=0)
+    assert not result.f[problem.a <= 0].any()
+    assert not result.g[problem.b <= 0].any()

@@ -87,6 +87,8 @@ def transport_loss(
     options = {"epsilon": epsilon, "max_iterations": max_iterations}
     if problem == "balanced" and value == "plan_cost":
         return cosine_transport_value(student, teacher, a, b, **options).mean()  # type: ignore[arg-type]
+    # What has no mass is not read: a NaN there would come back in the gradients of all that it is multiplied with.
+    student, teacher = student.where((a > 0)[..., None], 0), teacher.where((b > 0)[..., None], 0)
     cost = cosine_cost(student, teacher)
     if value == "divergence":
         within = cosine_cost(student, student), cosine_cost(teacher, teacher)

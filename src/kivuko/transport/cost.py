@@ -22,8 +22,9 @@ def cosine_cost(
     it. (The gradient of a cosine is of the order of 1 / length, and would be of 1e12.)
 
     Args:
-        source: Token embeddings, of any length: they are normalized here.
-        target: Token embeddings of the other side.
+        source: Token embeddings, of any length: they are normalized here. Finite, padding too: a NaN that no solver
+            reads still meets a gradient of zero on the way back, and makes the other side's NaN.
+        target: Token embeddings of the other side, likewise.
 
     Example:
         >>> cosine_cost(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]]))
@@ -38,9 +39,12 @@ def squared_euclidean_cost(
 ) -> Float[Tensor, "batch source target"]:
     """Compute the squared Euclidean distance of every pair of tokens, |source_i - target_j|^2, at least in float32.
 
+    It is |s|^2 + |t|^2 - 2 <s, t>, which loses digits where embeddings are far from the origin and near each other: in
+    float32 its error is about 1e-7 of the squared lengths. Subtract a common mean first.
+
     Args:
-        source: Token embeddings.
-        target: Token embeddings of the other side.
+        source: Token embeddings; finite, padding too, as for `cosine_cost`.
+        target: Token embeddings of the other side, likewise.
 
     Example:
         >>> squared_euclidean_cost(torch.tensor([[[0.0, 3.0]]]), torch.tensor([[[0.0, 1.0], [4.0, 3.0]]]))
@@ -100,7 +104,8 @@ def lexicon_prior(
     if not len(keys):
         return probability.new_zeros(wanted.shape)
     place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-    return probability[order][place].where(keys[place] == wanted, 0)
+    is_id = (source_ids >= 0)[:, :, None] & (target_ids >= 0)[:, None, :]  # padding may be numbered below zero
+    return probability[order][place].where((keys[place] == wanted) & is_id, 0)
 
 
 def _directions(tokens: Tensor) -> Tensor:

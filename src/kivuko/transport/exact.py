@@ -2,8 +2,10 @@
 
 import warnings
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kivuko.transport.result import TransportResult, are_feasible, check_feasible, check_shapes
@@ -49,29 +51,37 @@ def exact_transport(
         ) from missing
     check_shapes(cost.shape, a, b)
     dtype = torch.promote_types(cost.dtype, torch.float32)
-    costs, sources, targets = (tensor.detach().to("cpu", torch.float64) for tensor in (cost, a, b))
-    check_feasible(are_feasible(sources, targets, must_agree=True))
-    plan, f, g = torch.zeros_like(costs), torch.zeros_like(sources), torch.zeros_like(targets)
-    optimal = torch.ones(len(costs), dtype=torch.bool)
-    for item, (C, source, target) in enumerate(zip(costs, sources, targets, strict=True)):
-        rows, columns = (source > 0).nonzero()[:, 0], (target > 0).nonzero()[:, 0]
-        if not (len(rows) and len(columns)):
-            continue
-        source, target, C = source[rows], target[columns], C[rows][:, columns]  # noqa: PLW2901
-        if not bool((-torch.inf < C).all()):
-            plan[item, rows[:, None], columns], optimal[item] = torch.nan, False
-            continue
-        lowest, bound = _finite_range(C)
-        target = target * (source.sum() / target.sum())  # noqa: PLW2901
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the result says whether it is optimal
-            P, log = ot.emd(source, target, (C - lowest).clamp(max=bound), numItermax=max_iterations, log=True)
-        plan[item, rows[:, None], columns] = P
-        f[item, rows], g[item, columns] = log["u"], log["v"] + lowest
-        optimal[item] = log["warning"] is None and not bool((P[torch.inf == C] > 0).any())
-    has_plan = plan.sum((1, 2)) != 0
-    error = (plan.sum(2) - sources).abs().sum(-1) + (plan.sum(1) - targets).abs().sum(-1)
-    plan, f, g, error = (tensor.to(cost.device, dtype) for tensor in (plan, f, g, error.where(has_plan, 0)))
+    costs, sources, targets = (tensor.detach().to("cpu", torch.float64).numpy() for tensor in (cost, a, b))
+    check_feasible(are_feasible(torch.from_numpy(sources), torch.from_numpy(targets), must_agree=True))
+    plans, fs, gs = np.zeros(costs.shape), np.zeros(sources.shape), np.zeros(targets.shape)
+    optimal = np.ones(len(costs), dtype=bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the result says whether it is optimal
+        for item in range(len(costs)):
+            rows, columns = np.flatnonzero(sources[item] > 0), np.flatnonzero(targets[item] > 0)
+            if not (len(rows) and len(columns)):
+                continue
+            inside = np.ix_(rows, columns)
+            source, target, C = sources[item, rows], targets[item, columns], costs[item][inside]
+            if not (-np.inf < C).all():
+                plans[item][inside], optimal[item] = np.nan, False
+                continue
+            lowest, bound = _finite_range(C)
+            target *= source.sum() / target.sum()
+            P, log = ot.emd(
+                source,
+                target,
+                np.minimum(C - lowest, bound),
+                numItermax=max_iterations,
+                log=True,
+                check_marginals=False,
+            )
+            plans[item][inside] = P
+            fs[item, rows], gs[item, columns] = log["u"], log["v"] + lowest
+            optimal[item] = log["warning"] is None and not (P[np.isposinf(C)] > 0).any()
+    errors = np.abs(plans.sum(2) - sources).sum(1) + np.abs(plans.sum(1) - targets).sum(1)
+    errors[plans.sum((1, 2)) == 0] = 0
+    plan, f, g, error = (torch.from_numpy(array).to(cost.device, dtype) for array in (plans, fs, gs, errors))
     return TransportResult(
         plan=plan,
         value=transport_value(cost.to(dtype), plan),
@@ -79,15 +89,15 @@ def exact_transport(
         g=g,
         iterations=torch.zeros(len(cost), dtype=torch.int64, device=cost.device),
         error=error,
-        converged=optimal.to(cost.device),
+        converged=torch.from_numpy(optimal).to(cost.device),
     )
 
 
-def _finite_range(C: Tensor) -> tuple[Tensor, Tensor]:
+def _finite_range(C: NDArray[np.float64]) -> tuple[float, float]:
     """Return the lowest cost, and how far above it a cost may stand so that only a plan which must pays it.
 
     POT calls problems with negative costs infeasible, and loses its way between infinite ones.
     """
-    lowest = C.amin()
-    highest = C.where(torch.inf > C, lowest).amax()
+    lowest = float(C.min())
+    highest = float(C.max(where=np.isfinite(C), initial=lowest))
     return lowest, (len(C) + len(C.T) + 1) * (highest - lowest) + 1

@@ -28,7 +28,7 @@ def cosine_transport_value(
     neither the cost nor the plan is ever in memory.
 
     Args:
-        source: Token embeddings, of any length; float32 or half precision.
+        source: Token embeddings, of any length; float32 or half precision. Those without mass are not read.
         target: Token embeddings of the other side, of the same precision.
         a: Source marginal. Non-negative; sums to 1. Where it is zero throughout, the value is zero.
         b: Target marginal, likewise.
@@ -66,6 +66,8 @@ def cosine_transport_value(
             return fused_value(
                 source, target, a, b, epsilon=epsilon, tolerance=tolerance, max_iterations=max_iterations
             )
+    # What has no mass is not read: a NaN there would come back in the gradients of all that it is multiplied with.
+    source, target = source.where((a > 0)[..., None], 0), target.where((b > 0)[..., None], 0)
     return sinkhorn(
         cosine_cost(source, target),
         a,

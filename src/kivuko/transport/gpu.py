@@ -1,4 +1,6 @@
-"""Scaling iterations for the GPU, in Triton: one program a problem, whose kernel matrix never leaves the chip.
+"""Scaling iterations for the GPU, in Triton: one program a problem, whose kernel matrix stays in registers.
+
+That holds up to 64 tokens a side; compiled for 128, some of it is spilled to the cache.
 
 The scheme is that of `kivuko.transport.compiled`, with one omega throughout a stage: c-transforms, stages of epsilon,
 over-relaxed scalings of a stored kernel, absorption, early stopping of each problem by itself. Here a problem is one

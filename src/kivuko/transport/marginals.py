@@ -5,18 +5,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def uniform_marginal(mask: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch tokens"]:
+def uniform_marginal(
+    mask: Bool[Tensor, "batch tokens"], *, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "batch tokens"]:
     """Share a mass of one equally among the tokens that take part.
 
     Args:
         mask: True for a token that takes part. A row that is False throughout gets no mass at all.
+        dtype: Precision; that of the cost, for a problem that is solved in float64.
 
     Example:
         >>> uniform_marginal(torch.tensor([[True, True, False], [False, False, False]]))
         tensor([[0.5000, 0.5000, 0.0000],
                 [0.0000, 0.0000, 0.0000]])
     """
-    return mask / mask.sum(-1, keepdim=True).clamp(min=1)
+    return mask.to(dtype) / mask.sum(-1, keepdim=True).clamp(min=1)
 
 
 def weighted_marginal(
@@ -73,7 +76,8 @@ def norm_marginal(
         Yokoi, Takahashi, Akama, Suzuki and Inui, "Word Rotator's Distance", EMNLP 2020.
         https://arxiv.org/abs/2004.15003
     """
-    return weighted_marginal(embeddings.detach().float().norm(dim=-1), mask)
+    embeddings = embeddings.detach().to(torch.promote_types(embeddings.dtype, torch.float32))
+    return weighted_marginal(embeddings.norm(dim=-1), mask)
 
 
 def rarity_marginal(

@@ -14,7 +14,7 @@ def proximal_transport(
     a: Float[Tensor, "batch source"],
     b: Float[Tensor, "batch target"],
     *,
-    epsilon: float = 0.1,
+    epsilon: float | None = None,
     steps: int = 200,
     tolerance: float = 1e-3,
 ) -> TransportResult:
@@ -29,9 +29,11 @@ def proximal_transport(
         cost: Cost matrix C. What stands where a token has no mass is not read.
         a: Source marginal. Non-negative; where it sums to zero, plan and value are zero.
         b: Target marginal, of the same mass.
-        epsilon: Strength of the proximal term, in the unit of `cost`. Positive; 0.05 to 0.5 of the typical cost.
-        steps: How many steps to take.
-        tolerance: Marginal error up to which an item counts as converged. No potentials are computed: they are zero.
+        epsilon: Strength of the proximal term, in the unit of `cost`. Positive; by default a quarter of the mean cost
+            of the item, counted from the cheapest partner of each token.
+        steps: How many steps to take, all of which are taken.
+        tolerance: Marginal error up to which an item counts as converged. The potentials are those of the entropic
+            plan that all steps together make, of epsilon / steps.
 
     Raises:
         ValueError: If `epsilon` or `steps` is not positive, or as for `sinkhorn` if the masses cannot be.
@@ -48,34 +50,48 @@ def proximal_transport(
         which changes no plan and keeps it from underflowing.
     """
     for name, number in (("epsilon", epsilon), ("steps", steps)):
-        if not number > 0:
+        if number is not None and not number > 0:
             raise ValueError(f"{name} must be positive, got {number}.")
     check_shapes(cost.shape, a, b)
     check_feasible(are_feasible(a, b, must_agree=True))
     if not cost.numel():  # nothing to carry, and no cheapest partner
-        return sinkhorn(cost, a, b, epsilon=epsilon)
+        return sinkhorn(cost, a, b, epsilon=1.0)
     dtype = torch.promote_types(cost.dtype, torch.float32)
     with torch.no_grad():
         inside = (a[:, :, None] > 0) & (b[:, None, :] > 0)
         a, b = a.to(dtype).where(inside.any(2), 0), b.to(dtype).where(inside.any(1), 0)
         barred = cost.to(dtype).where(inside, torch.inf)
-        barred = barred - barred.amin(2, keepdim=True).where(inside.any(2, keepdim=True), 0)
-        barred = barred - barred.amin(1, keepdim=True).where(inside.any(1, keepdim=True), 0)
-        kernel = (-barred / epsilon).exp()
+        f = barred.amin(2, keepdim=True).where(inside.any(2, keepdim=True), 0)
+        barred = barred - f
+        g = barred.amin(1, keepdim=True).where(inside.any(1, keepdim=True), 0)
+        barred = barred - g
+        weight = _own_epsilon(barred) if epsilon is None else barred.new_full((len(barred), 1, 1), epsilon)
+        kernel = (-barred / weight).exp()
         tiny = torch.finfo(dtype).tiny
         plan, v = inside.to(dtype), torch.ones_like(b)
+        scalings = [torch.zeros_like(a), torch.zeros_like(b)]
         for _ in range(steps):
             plan = plan * kernel
             u = a / torch.einsum("bst,bt->bs", plan, v).clamp(min=tiny)
             v = b / torch.einsum("bst,bs->bt", plan, u).clamp(min=tiny)
             plan = u[:, :, None] * plan * v[:, None, :]
+            scalings = [total + each.clamp(min=tiny).log() for total, each in zip(scalings, (u, v), strict=True)]
+        f = (f[:, :, 0] + scalings[0] * weight[:, 0] / steps).where(a > 0, 0)
+        g = (g[:, 0] + scalings[1] * weight[:, 0] / steps).where(b > 0, 0)
         error = (plan.sum(2) - a).abs().sum(-1) + (plan.sum(1) - b).abs().sum(-1)
     return TransportResult(
         plan=plan,
         value=transport_value(cost.to(dtype), plan),
-        f=torch.zeros_like(a),
-        g=torch.zeros_like(b),
+        f=f,
+        g=g,
         iterations=torch.full_like(error, steps, dtype=torch.int64),
         error=error,
         converged=error <= tolerance,
     )
+
+
+def _own_epsilon(barred: Tensor) -> Tensor:
+    """Return a quarter of the mean finite cost of each item; 1 where all its costs are zero."""
+    finite = barred.isfinite()
+    mean = barred.where(finite, 0).sum((1, 2), keepdim=True) / finite.sum((1, 2), keepdim=True).clamp(min=1)
+    return (mean / 4).where(mean > 0, 1)
