@@ -16,6 +16,7 @@ from kivuko.config import (
     TransplantConfig,
 )
 from kivuko.evaluation.measures import parse_measures
+from kivuko.experiment.comparison.trials import Trial, with_trial
 from kivuko.search.fusion import Normalization
 
 # A name is a folder and a column of tables.
@@ -113,32 +114,7 @@ class LanguageConfig(Frozen):
         if foreign:
             raise ValueError(f"language {self.code} was given bitext in {', '.join(foreign)}")
         _unique("task", [task.name for task in self.tasks])
-        tested = {(task.collection.resolve(), task.split) for task in self.tasks}
-        if self.validation and (self.validation.collection.resolve(), self.validation.split) in tested:
-            raise ValueError(f"language {self.code} would choose its trials on a collection that it is tested on")
         return self
-
-
-class Trial(Frozen):
-    """Hyper-parameters to try; what is not given stays as it is.
-
-    Attributes:
-        learning_rate: Of the body.
-        embedding_learning_rate: Of the word embeddings.
-        epsilon: Of transport.
-        temperature: Of scores.
-        margin: Of the triplet loss.
-    """
-
-    learning_rate: float | None = Field(default=None, ge=0, le=1)
-    embedding_learning_rate: float | None = Field(default=None, ge=0, le=1)
-    epsilon: float | None = Field(default=None, gt=0, le=10)
-    temperature: float | None = Field(default=None, gt=0, le=10)
-    margin: float | None = Field(default=None, gt=0, le=2)
-
-    def label(self) -> str:
-        """Return what is tried, for tables."""
-        return ", ".join(f"{key} {value:g}" for key, value in self.model_dump(exclude_none=True).items()) or "as given"
 
 
 class SystemConfig(Frozen):
@@ -165,7 +141,8 @@ class SystemConfig(Frozen):
         return self.shuffled or all(objective.name is ObjectiveName.DIAGONAL for objective in self.objectives)
 
     @model_validator(mode="after")
-    def _trials_are_read(self) -> Self:
+    def _fits_together(self) -> Self:
+        _unique(f"objective of {self.name}", [objective.name for objective in self.objectives])
         if self.translate_train and (
             self.shuffled or [objective.name for objective in self.objectives] != [ObjectiveName.CONTRASTIVE]
         ):
@@ -294,7 +271,7 @@ class CompareConfig(Frozen):
         if system.trials is not None:
             return system.trials
         read = {"learning_rate", "embedding_learning_rate"} | {o for term in system.objectives for o in term.options}
-        return tuple(trial.model_copy(update=_without(trial, read)) for trial in self.tuning.trials)
+        return tuple(Trial(**trial.model_dump(include=read)) for trial in self.tuning.trials)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -309,6 +286,14 @@ class CompareConfig(Frozen):
             unknown = sorted(set(fusion.systems) - set(names) | {fusion.name} & set(fusion.systems))
             if unknown:
                 raise ValueError(f"fusion {fusion.name} names {', '.join(unknown)}; known are {', '.join(names)}")
+        for system in self.systems:
+            trials = self.trials_of(system)
+            if len({with_trial(self.training, system.objectives, trial) for trial in trials}) < len(trials):
+                labels = "; ".join(trial.label() for trial in trials)
+                raise ValueError(
+                    f"trials of {system.name} come to the same: {labels}. A trial is one that changes what the system "
+                    "reads; give it `trials` of its own, as many as the others have"
+                )
         counts = {system.name: len(self.trials_of(system)) for system in self.systems}
         if len(set(counts.values())) > 1:
             told = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -329,9 +314,26 @@ class CompareConfig(Frozen):
             raise ValueError(f"pairs must be at least one batch of {self.training.batch_size}, got {min(self.pairs)}")
         return self
 
-
-def _without(trial: Trial, read: set[str]) -> dict[str, Any]:
-    return {key: None for key in trial.model_dump(exclude_none=True) if key not in read}
+    @model_validator(mode="after")
+    def _tasks_fit_together(self) -> Self:
+        tested: dict[tuple[Path, str], str] = {}
+        measured: dict[str, tuple[str, str]] = {}
+        for language in self.languages:
+            for task in language.tasks:
+                tested[task.collection.resolve(), task.split] = language.code
+                code, measures = measured.setdefault(task.name, (language.code, task.measures))
+                if measures.split() != task.measures.split():
+                    raise ValueError(
+                        f"task {task.name} has the measures {measures} in {code} and {task.measures} in "
+                        f"{language.code}; a task of one name is measured in one way, so give one of them another name"
+                    )
+        for language in self.languages:
+            told = language.validation
+            if told and (by := tested.get((told.collection.resolve(), told.split))):
+                raise ValueError(
+                    f"language {language.code} would choose its trials on a collection that {by} is tested on"
+                )
+        return self
 
 
 def _unique(what: str, names: Any) -> None:

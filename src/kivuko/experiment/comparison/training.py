@@ -20,10 +20,11 @@ from kivuko.data.pairs import SentencePair, TranslatedTriple
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
-from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, is_final, with_trial
+from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, is_final
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
 from kivuko.experiment.comparison.prepare import index_of, language_bitext
 from kivuko.experiment.comparison.scoring import score_model
+from kivuko.experiment.comparison.trials import with_trial
 from kivuko.experiment.cost import Meter
 from kivuko.experiment.unfinished import write_json
 from kivuko.losses import TeacherMemory, build_loss
