@@ -3,16 +3,20 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.settings import parse_config
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
+from kivuko.experiment.comparison.prepare import language_bitext
+from kivuko.experiment.comparison.training import order_of
 
-from .conftest import ENGLISH, accented
+from .conftest import ENGLISH, accented, write_collection
 
 
 def test_comparison_answers_and_repeats_nothing(config: CompareConfig, tmp_path: Path) -> None:
@@ -148,6 +152,35 @@ def test_bitext_with_test_items_is_refused_unless_told(config: CompareConfig, tm
     source.write_text(source.read_text() + f"something else\t{asked['text'].upper()}\n")
     with pytest.raises(ConfigError, match=r"bitext of sw has items of tiny in it.*kivuko bitext clean --against"):
         compare(config, tmp_path / "out")
+
+
+def test_bitext_with_validation_items_is_refused(values: dict[str, Any], tmp_path: Path) -> None:
+    first = values["languages"][0]
+    folder = write_collection(tmp_path / "chosen-on", "xx")
+    first["validation"] = {"collection": str(folder), "split": "dev"}
+    source = Path(first["bitext"][0]["path"])
+    asked = json.loads((folder / "queries.jsonl").read_text().splitlines()[0])
+    source.write_text(source.read_text() + f"something else\t{asked['text']}\n")
+    with pytest.raises(ConfigError, match="bitext of sw has items of the validation in it"):
+        compare(parse_config(CompareConfig, values, origin="test"), tmp_path / "out")
+
+
+def test_a_shuffled_system_has_no_translation_in_its_place(config: CompareConfig) -> None:
+    bitexts = language_bitext(config, config.languages[0])[0]
+    for seed in range(20):
+        cell = Cell("sw", "shuffled", 0, seed, 16)
+        order, shuffled = order_of(config, bitexts, cell._replace(system="transport")), order_of(config, bitexts, cell)
+        assert [pair.english for pair in shuffled] == [pair.english for pair in order]
+        assert sorted(pair.translation for pair in shuffled) == sorted(pair.translation for pair in order)
+        assert not set(shuffled) & set(order)
+        assert order_of(config, bitexts, cell) == shuffled
+
+
+def test_pairs_that_are_all_the_same_cannot_be_shuffled(config: CompareConfig) -> None:
+    source = config.languages[0].bitext[0]
+    alike = [Bitext(source, (SentencePair("a bus", "basi"),) * 40, 0, "")]
+    with pytest.raises(ConfigError, match="Too few sentence pairs differ"):
+        order_of(config, alike, Cell("sw", "shuffled", 0, 0, 16))
 
 
 def test_dry_run_counts_what_would_be_trained(config: CompareConfig) -> None:

@@ -95,18 +95,36 @@ def triples_of(config: CompareConfig, cell: Cell) -> list[TranslatedTriple]:
 def order_of(config: CompareConfig, bitexts: Sequence[Bitext], cell: Cell) -> list[SentencePair]:
     """Return the pairs that a cell sees, in their order: the same for all systems.
 
-    For a shuffled system the English sentences are the same, in the same order; their translations are not.
+    For a shuffled system the English sentences are the same, in the same order, each with the translation of another.
+
+    Raises:
+        ConfigError: If too few pairs of a shuffled system differ.
     """
     available = sum(round(len(bitext.pairs) * bitext.source.weight) for bitext in bitexts)
     batch_size = config.training.batch_size
     epochs = math.ceil(cell.pairs / max(1, available - batch_size)) + 1
     order = training_order(bitexts, epochs=epochs, batch_size=batch_size, seed=cell.seed)
     order = order[: cell.pairs // batch_size * batch_size]
-    if config.system(cell.system).shuffled:
-        translations = [pair.translation for pair in order]
-        random.Random(cell.seed).shuffle(translations)  # noqa: S311 - a shuffle, not a secret
-        order = [pair._replace(translation=other) for pair, other in zip(order, translations, strict=True)]
-    return order
+    return _deranged(order, cell.seed) if config.system(cell.system).shuffled else order
+
+
+def _deranged(order: Sequence[SentencePair], seed: int) -> list[SentencePair]:
+    """Give every English sentence the translation of another one, in a random order that the seed decides."""
+    own: dict[str, set[str]] = {}
+    for pair in order:
+        own.setdefault(pair.english, set()).add(pair.translation)
+    others = [pair.translation for pair in order]
+    random.Random(seed).shuffle(others)  # noqa: S311 - a shuffle, not a secret
+    # A shuffle leaves some in their place: those are exchanged with the next with which both are wrong.
+    for place, pair in enumerate(order):
+        if others[place] in own[pair.english]:
+            for there in (*range(place + 1, len(order)), *range(place)):
+                if others[there] not in own[pair.english] and others[place] not in own[order[there].english]:
+                    others[place], others[there] = others[there], others[place]
+                    break
+            else:
+                raise ConfigError(f"Too few sentence pairs differ to shuffle them: {pair.english!r} keeps its own.")
+    return [pair._replace(translation=other) for pair, other in zip(order, others, strict=True)]
 
 
 def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, Any], MultiVectorEncoder]:
