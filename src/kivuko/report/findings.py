@@ -240,8 +240,14 @@ def _conditions(config: CompareConfig, command: str) -> list[Block]:
         ("confidence", percent(config.confidence)),
         ("other student sizes", "allowed" if config.allow_other_sizes else "refused"),
     ]
-    if config.mt_model:
-        rows.append(("translation model", code(_short(config.mt_model))))
+    if {Baseline.MT, Baseline.MT_BM25} & set(config.baselines):
+        models = {each.code: config.translation_model(each.code) for each in config.languages}
+        rows.append(
+            (
+                "translation models",
+                listed([f"{language} {code(_short(name or ''))}" for language, name in models.items()]),
+            )
+        )
     languages = [
         [
             language.code,

@@ -61,7 +61,8 @@ def test_choosing_trials_on_test_data_is_refused(values: dict[str, Any]) -> None
 def test_unknown_names_are_refused(values: dict[str, Any]) -> None:
     assert "reference 'nobody' is none of" in refused(values, reference="nobody")
     assert "fusion both names nobody" in refused(values, fusions=[{"name": "both", "systems": ["psq", "nobody"]}])
-    assert "mt_model" in refused(values, baselines=["mt"], fusions=[])
+    languages = [values["languages"][0] | {"mt_model": "opus-mt-sw-en"}, values["languages"][1]]
+    assert "need mt_model; ha has none" in refused(values, languages=languages, baselines=["mt"], fusions=[])
     assert "did you mean 'seeds'?" in refused(values, seed=[1])
 
 

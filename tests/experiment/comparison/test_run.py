@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
 from kivuko.experiment.comparison.prepare import language_bitext
+from kivuko.experiment.comparison.run import _claim
 from kivuko.experiment.comparison.training import order_of
+from kivuko.models.encoder import model_digest
 
 from .conftest import ENGLISH, accented, write_collection
 
@@ -122,6 +125,45 @@ def test_translate_train_and_weighted_fusion(config: CompareConfig, tmp_path: Pa
     same = ("steps", "parameters", "start_sha256", "teacher_sha256")
     assert [records["translate-train"][key] for key in same] == [records["transport"][key] for key in same]
     assert records["translate-train"]["order_sha256"] != records["transport"]["order_sha256"]
+
+
+# Loading a Marian tokenizer says that a package would be nice to have.
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_queries_are_translated_by_the_model_of_each_language(
+    values: dict[str, Any], tmp_path: Path, sentences: list[str], write_marian: Callable[..., Path]
+) -> None:
+    models = {
+        code: write_marian(tmp_path / f"opus-mt-{code}-en", known)
+        for code, known in (("sw", sentences), ("ha", ENGLISH))
+    }
+    values |= {"systems": values["systems"][:1], "seeds": [0], "pairs": [8], "tuning": {}, "fusions": []}
+    sw, ha = values["languages"]
+    values |= {"languages": [sw, ha | {"mt_model": str(models["ha"])}], "baselines": ["mt", "mt-bm25"]}
+    values["mt_model"] = str(models["sw"])
+    told, out = parse_config(CompareConfig, values, origin="test"), tmp_path / "out"
+    answer = compare(told, out)
+    assert set(answer.systems) == {"mt", "mt-bm25", "transport"}
+    assert {(mean.system, mean.language) for mean in answer.means if mean.measure == "tiny RR@10"} == {
+        (system, code) for system in answer.systems for code in ("sw", "ha")
+    }
+    cached = [json.loads(line) for line in (out / "translations.jsonl").read_text().splitlines()]
+    assert {(row["source"], row["model"]) for row in cached} == {
+        (code, model_digest(folder)) for code, folder in models.items()
+    }
+    assert len({row["model"] for row in cached}) == 2
+    assert len(cached) == 2 * len(ENGLISH), "what one baseline translated the other reads from the cache"
+
+    with pytest.raises(ConfigError, match="begun with another mt_model of sw"):
+        compare(told.model_copy(update={"mt_model": str(models["ha"])}), out, resume=True)
+
+
+def test_a_translation_model_may_be_told_later(values: dict[str, Any], tmp_path: Path) -> None:
+    before, out = parse_config(CompareConfig, values, origin="test"), tmp_path / "out"
+    _claim(before, out, resume=False)
+    later = before.model_copy(update={"mt_model": "marian"})
+    _claim(later, out, resume=True)
+    with pytest.raises(ConfigError, match="mt_model of ha, mt_model of sw"):
+        _claim(before, out, resume=True)
 
 
 def test_comparison_begun_by_an_older_version_goes_on(config: CompareConfig, tmp_path: Path) -> None:

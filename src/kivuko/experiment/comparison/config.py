@@ -98,6 +98,7 @@ class LanguageConfig(Frozen):
         tasks: What it is tested on.
         validation: Where trials are chosen; by default on held-out sentence pairs.
         translated: Training queries that were translated into it, for systems with `translate_train`.
+        mt_model: Directory or hub id of its translation model; the comparison's own by default.
         high_resource: Whether it counts as such in the language gap.
     """
 
@@ -106,6 +107,7 @@ class LanguageConfig(Frozen):
     tasks: tuple[TaskConfig, ...] = Field(min_length=1)
     validation: ValidationTask | None = None
     translated: TriplesConfig | None = None
+    mt_model: str | None = None
     high_resource: bool = False
 
     @model_validator(mode="after")
@@ -213,7 +215,7 @@ class CompareConfig(Frozen):
         reference: The system or baseline that all others are tested against; the first system by default.
         baselines: What else stands in the table.
         fusions: Rankings fused from others.
-        mt_model: Directory or hub id of the translation model of `mt` and `mt-bm25`.
+        mt_model: Directory or hub id of the translation model of `mt` and `mt-bm25`, for languages without their own.
         seeds: One run of each system for each.
         pairs: Sentence pairs that a student sees; several make a learning curve, the largest is the comparison.
         curve_seeds: Seeds of the smaller ones; the first by default.
@@ -266,6 +268,10 @@ class CompareConfig(Frozen):
         """Return the system of that name."""
         return next(system for system in self.systems if system.name == name)
 
+    def translation_model(self, code: str) -> str | None:
+        """Return the translation model of a language."""
+        return self.language(code).mt_model or self.mt_model
+
     def trials_of(self, system: SystemConfig) -> tuple[Trial, ...]:
         """Return what a system tries, leaving out what its objectives would not read."""
         if system.trials is not None:
@@ -308,8 +314,9 @@ class CompareConfig(Frozen):
                     f"{system.name} has translate_train, which needs `translated` (triples, queries, passages) "
                     f"in every language; it is missing in {', '.join(untranslated)}"
                 )
-        if {Baseline.MT, Baseline.MT_BM25} & set(self.baselines) and self.mt_model is None:
-            raise ValueError("the baselines mt and mt-bm25 need mt_model")
+        without = [each.code for each in self.languages if self.translation_model(each.code) is None]
+        if without and {Baseline.MT, Baseline.MT_BM25} & set(self.baselines):
+            raise ValueError(f"the baselines mt and mt-bm25 need mt_model; {', '.join(without)} has none")
         if min(self.pairs) < self.training.batch_size:
             raise ValueError(f"pairs must be at least one batch of {self.training.batch_size}, got {min(self.pairs)}")
         return self
