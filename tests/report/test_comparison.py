@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kivuko import __version__
+from kivuko.config import TrainingConfig
 from kivuko.errors import ConfigError, DataError
+from kivuko.experiment.comparison.config import ValidationTask
 from kivuko.experiment.comparison.run import DryRun
 from kivuko.report import figures
 from kivuko.report.comparison import print_answer, print_dry_run, write_report
@@ -173,6 +176,32 @@ def test_a_system_that_was_not_run_everywhere_has_no_overall_mean_and_is_told_of
     sections = {section.heading: section.blocks for section in document_of(found, command="x").sections}
     left_out = [entry for block in sections["What was left out"] if isinstance(block, Items) for entry in block.entries]
     assert any("`psq` and `psq+transport`: not run in every language" in entry for entry in left_out)
+
+
+def test_trials_are_said_to_be_chosen_where_they_were(config_with, answer_to):
+    config = config_with(pairs=(4_000,))
+    chosen_on = ValidationTask(collection=Path("/data/dev"))
+    first, *others = config.languages
+    for languages, told in [
+        (
+            [first, others[0].model_copy(update={"validation": chosen_on})],
+            "chosen on held-out sentence pairs of sw (4,000",
+        ),
+        ([first.model_copy(update={"validation": chosen_on})], "chosen on a collection of questions of sw (4,000"),
+    ]:
+        answer = answer_to(config.model_copy(update={"languages": tuple(languages)}))
+        [section] = [s for s in document_of(answer, command="x").sections if s.heading == "What was trained and tuned"]
+        assert told in section.blocks[0]
+
+
+def test_conditions_tell_what_decides_the_outcome(config_with, answer_to):
+    config = config_with(("sw",), pairs=(4_000,), allow_leaks=True, training=TrainingConfig(precision="bfloat16"))
+    rows = dict(tables_of(answer_to(config))["conditions"].rows)
+    assert rows["items of tasks and validation in the bitext"] == "allowed"
+    assert rows["precision"] == "bfloat16"
+    assert rows["how students are grown"].startswith("vocabulary_size 16000, iterations 5, tension learned")
+    assert rows["this report by"].startswith(f"kivuko {__version__}")
+    assert rows["trained by"] == "a version that did not record itself"
 
 
 def test_the_tests_are_all_shown_once(found):

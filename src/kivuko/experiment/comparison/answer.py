@@ -108,6 +108,7 @@ class Answer(NamedTuple):
         curve: Points of the learning curves; empty with one size.
         costs: What training took.
         trials: What was tried.
+        trained_by: Versions, commits and devices that trained the cells, each once.
     """
 
     config: CompareConfig
@@ -117,6 +118,7 @@ class Answer(NamedTuple):
     curve: Sequence[CurvePoint]
     costs: Sequence[Cost]
     trials: Sequence[TrialResult]
+    trained_by: Sequence[str] = ()
 
 
 def answer(
@@ -149,6 +151,7 @@ def answer(
         _curve(curve, config.confidence) if len(config.pairs) > 1 else [],
         _costs(config, records),
         _trials(config, chosen, validation),
+        sorted({_trained_by(record) for record in records.values()}),
     )
 
 
@@ -281,6 +284,13 @@ def _costs(config: CompareConfig, records: Mapping[Cell, Mapping[str, Any]]) -> 
                 )
             )
     return costs
+
+
+def _trained_by(record: Mapping[str, Any]) -> str:
+    if "kivuko" not in record:
+        return "a version that did not record itself"
+    commit = f" at {record['commit']}" if record["commit"] else ""
+    return f"kivuko {record['kivuko']}{commit} on {record['device']}"
 
 
 def _trials(config: CompareConfig, chosen: Mapping[str, int], validation: Mapping[str, float]) -> list[TrialResult]:

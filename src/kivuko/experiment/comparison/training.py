@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from sentence_transformers import MultiVectorEncoder
 
+import kivuko
 from kivuko.data.bitext import Bitext
 from kivuko.data.collections import read_collection
 from kivuko.data.formats.translated_triples import read_translated_triples
@@ -26,6 +27,7 @@ from kivuko.experiment.comparison.prepare import index_of, language_bitext
 from kivuko.experiment.comparison.scoring import score_model
 from kivuko.experiment.comparison.trials import with_trial
 from kivuko.experiment.cost import Meter
+from kivuko.experiment.provenance import source_commit
 from kivuko.experiment.unfinished import write_json
 from kivuko.losses import TeacherMemory, build_loss
 from kivuko.models.encoder import load_encoder, model_digest, parameter_count
@@ -169,6 +171,9 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, An
             "cell": cell._asdict(),
             "objectives": [objective.model_dump(mode="json") for objective in objectives],
             "training": training.model_dump(mode="json"),
+            "kivuko": kivuko.__version__,
+            "commit": source_commit(),
+            "device": str(student.device),
             "parameters": parameter_count(student),
             "steps": log.steps,
             "order_sha256": _digest(order),
