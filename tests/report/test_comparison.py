@@ -13,6 +13,7 @@ import pytest
 from kivuko import __version__
 from kivuko.config import TrainingConfig
 from kivuko.errors import ConfigError, DataError
+from kivuko.evaluation.significance import holm
 from kivuko.experiment.comparison.config import ValidationTask
 from kivuko.experiment.comparison.run import DryRun
 from kivuko.report import figures
@@ -208,6 +209,31 @@ def test_the_tests_are_all_shown_once(found):
     tables = tables_of(found)
     shown = [len(tables[key].rows) for key in tables if key.startswith("tests-")]
     assert sum(shown) == sum(len(task.comparisons) for task in found.tasks)
+
+
+def test_other_pairs_are_tested_in_a_family_of_their_own(found, config_with, answer_to, tmp_path, capsys):
+    pairs = (("scores", "sentence"), ("translated", "psq+transport"))
+    answer = answer_to(config_with(also_test=pairs), skip=[("psq", "yo"), ("psq+transport", "yo")])
+    [afriqa, tatoeba] = answer.tasks
+    assert [task.comparisons for task in answer.tasks] == [task.comparisons for task in found.tasks]
+    assert {(c.system, c.baseline, c.language) for c in afriqa.pairs} == {
+        ("scores", "sentence", language) for language in ("sw", "ha", "yo", "overall")
+    }
+    assert [c.holm_p for c in afriqa.pairs] == list(holm([c.randomization_p for c in afriqa.pairs]))
+    overall = next(c for c in afriqa.pairs if c.language == "overall")
+    means = overall_means(answer, "afriqa RR@10")
+    assert overall.difference == pytest.approx(means["scores"] - means["sentence"])
+    assert overall.verdict == "better"
+    assert "translated against psq+transport: not both were run in every language." in afriqa.unanswered
+    assert {c.system for c in tatoeba.pairs} == {"scores", "translated"}
+
+    write_report(answer, tmp_path, command="x")
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "- `scores` against `sentence`: +0.2" in markdown
+    assert "| `scores` | `sentence` | yo |" in markdown
+    assert "those of other pairs by themselves" in markdown
+    print_answer(answer)
+    assert "tatoeba Success@1 of other pairs, in sw" in " ".join(capsys.readouterr().out.split())
 
 
 def test_every_system_shows_the_same_number_of_trials_and_the_chosen_one(found):

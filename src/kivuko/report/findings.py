@@ -10,7 +10,7 @@ from kivuko.experiment.provenance import source_commit
 from kivuko.report import result_tables as tables
 from kivuko.report.document import Block, Document, Items, Picture, Section, Subheading, Table, code, plain
 from kivuko.report.numbers import NOTHING, between, counted, listed, number, p_is, percent
-from kivuko.report.verdict import answer_blocks, main_comparisons, title_of
+from kivuko.report.verdict import answer_blocks, overall_of, title_of
 
 ROLES = (
     "A student is trained on the sentence pairs; a control too, but on shuffled pairs or by position alone. The floor "
@@ -52,12 +52,13 @@ def _results(answer: Answer) -> list[Block]:
 def _tests(answer: Answer) -> list[Block]:
     found: list[Block] = []
     for task in answer.tasks:
-        main = main_comparisons(task)
-        if main:
-            found.append(tables.tests_table(answer, task, main, overall=main[0].language == OVERALL))
-        alone = [comparison for comparison in task.comparisons if comparison not in main]
-        if alone:
-            found.append(tables.tests_table(answer, task, alone, overall=False))
+        for comparisons in (task.comparisons, task.pairs):
+            main = overall_of(comparisons)
+            if main:
+                found.append(tables.tests_table(answer, task, main, overall=main[0].language == OVERALL))
+            alone = [comparison for comparison in comparisons if comparison not in main]
+            if alone:
+                found.append(tables.tests_table(answer, task, alone, overall=False))
     return found
 
 

@@ -63,6 +63,7 @@ def test_unknown_names_are_refused(values: dict[str, Any]) -> None:
     assert "fusion both names nobody" in refused(values, fusions=[{"name": "both", "systems": ["psq", "nobody"]}])
     languages = [values["languages"][0] | {"mt_model": "opus-mt-sw-en"}, values["languages"][1]]
     assert "need mt_model; ha has none" in refused(values, languages=languages, baselines=["mt"], fusions=[])
+    assert "also_test names nobody" in refused(values, also_test=[["psq", "nobody"]])
     assert "did you mean 'seeds'?" in refused(values, seed=[1])
 
 
@@ -83,6 +84,14 @@ def test_translate_train_needs_triples_and_its_objective(values: dict[str, Any])
     assert "needs `translated` (triples, queries, passages) in every language; it is missing in sw, ha" in found
     other = system | {"objectives": [{"name": "transport"}]}
     assert "its one objective is contrastive" in refused(values, systems=[*values["systems"], other])
+
+
+def test_pairs_that_are_tested_anyway_are_refused(values: dict[str, Any]) -> None:
+    for pair in (["scores", "transport"], ["transport", "psq"], ["psq", "psq"]):
+        assert "neither of them the reference transport" in refused(values, also_test=[pair])
+    assert "each pair of also_test can be given once" in refused(
+        values, also_test=[["psq", "scores"], ["scores", "psq"]]
+    )
 
 
 def test_less_than_one_batch_is_refused(values: dict[str, Any]) -> None:

@@ -213,6 +213,7 @@ class CompareConfig(Frozen):
         languages: What to compare in.
         systems: What to compare.
         reference: The system or baseline that all others are tested against; the first system by default.
+        also_test: Pairs of systems, the first tested against the second as well; p values are adjusted among them.
         baselines: What else stands in the table.
         fusions: Rankings fused from others.
         mt_model: Directory or hub id of the translation model of `mt` and `mt-bm25`, for languages without their own.
@@ -235,6 +236,7 @@ class CompareConfig(Frozen):
     languages: tuple[LanguageConfig, ...] = Field(min_length=1)
     systems: tuple[SystemConfig, ...] = Field(min_length=1)
     reference: str | None = None
+    also_test: tuple[tuple[str, str], ...] = ()
     baselines: tuple[Baseline, ...] = (Baseline.ZERO_SHOT, Baseline.UNTRAINED)
     fusions: tuple[FusionConfig, ...] = ()
     mt_model: str | None = None
@@ -292,6 +294,31 @@ class CompareConfig(Frozen):
             unknown = sorted(set(fusion.systems) - set(names) | {fusion.name} & set(fusion.systems))
             if unknown:
                 raise ValueError(f"fusion {fusion.name} names {', '.join(unknown)}; known are {', '.join(names)}")
+        _unique("pair of also_test", [" and ".join(sorted(pair)) for pair in self.also_test])
+        for pair in self.also_test:
+            if unknown := sorted(set(pair) - set(names)):
+                raise ValueError(f"also_test names {', '.join(unknown)}; known are {', '.join(names)}")
+            if pair[0] == pair[1] or self.reference_name in pair:
+                raise ValueError(
+                    f"also_test has {pair[0]} against {pair[1]}; it takes two systems, neither of them the reference "
+                    f"{self.reference_name}, against which all others are tested anyway"
+                )
+        untranslated = [language.code for language in self.languages if language.translated is None]
+        for system in self.systems:
+            if system.translate_train and untranslated:
+                raise ValueError(
+                    f"{system.name} has translate_train, which needs `translated` (triples, queries, passages) "
+                    f"in every language; it is missing in {', '.join(untranslated)}"
+                )
+        without = [each.code for each in self.languages if self.translation_model(each.code) is None]
+        if without and {Baseline.MT, Baseline.MT_BM25} & set(self.baselines):
+            raise ValueError(f"the baselines mt and mt-bm25 need mt_model; {', '.join(without)} has none")
+        if min(self.pairs) < self.training.batch_size:
+            raise ValueError(f"pairs must be at least one batch of {self.training.batch_size}, got {min(self.pairs)}")
+        return self
+
+    @model_validator(mode="after")
+    def _trials_fit_together(self) -> Self:
         for system in self.systems:
             trials = self.trials_of(system)
             if len({with_trial(self.training, system.objectives, trial) for trial in trials}) < len(trials):
@@ -307,18 +334,6 @@ class CompareConfig(Frozen):
         foreign = sorted(set(self.tuning.languages) - {language.code for language in self.languages})
         if foreign:
             raise ValueError(f"trials are to be chosen on {', '.join(foreign)}, which is not among the languages")
-        untranslated = [language.code for language in self.languages if language.translated is None]
-        for system in self.systems:
-            if system.translate_train and untranslated:
-                raise ValueError(
-                    f"{system.name} has translate_train, which needs `translated` (triples, queries, passages) "
-                    f"in every language; it is missing in {', '.join(untranslated)}"
-                )
-        without = [each.code for each in self.languages if self.translation_model(each.code) is None]
-        if without and {Baseline.MT, Baseline.MT_BM25} & set(self.baselines):
-            raise ValueError(f"the baselines mt and mt-bm25 need mt_model; {', '.join(without)} has none")
-        if min(self.pairs) < self.training.batch_size:
-            raise ValueError(f"pairs must be at least one batch of {self.training.batch_size}, got {min(self.pairs)}")
         return self
 
     @model_validator(mode="after")
