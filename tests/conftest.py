@@ -1,18 +1,21 @@
 """A real encoder, small enough to be made in each run: two layers of BERT over a tokenizer trained on a few lines."""
 
+import json
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import sentencepiece
 import torch
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 from tokenizers.trainers import WordPieceTrainer
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, MarianConfig, MarianMTModel, PretrainedConfig
 
 SENTENCES = [
     "The long rains begin in March, and the farmers plant maize and beans.",
@@ -107,3 +110,80 @@ def full_disk() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+@pytest.fixture(scope="session")
+def translator_sizes() -> dict[str, int]:
+    """The sizes of a translation model that is made in each run."""
+    return {
+        "d_model": 16,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 32,
+        "decoder_ffn_dim": 32,
+        "max_position_embeddings": 160,
+    }
+
+
+@pytest.fixture(scope="session")
+def save_translator() -> Callable[[type, PretrainedConfig, Path], None]:
+    """Save a translation model of a config, with random but fixed weights."""
+
+    def save(kind: type, config: PretrainedConfig, folder: Path) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            model = kind(config)
+            for name, weight in model.named_parameters():
+                if "norm" not in name and "bias" not in name:
+                    torch.nn.init.normal_(weight, std=0.5)
+            # Decoding starts from padding, whose embedding is zero in every trained Marian model; CTranslate2 relies on
+            # it.
+            torch.nn.init.zeros_(model.get_input_embeddings().weight[config.pad_token_id])
+        model.save_pretrained(folder)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def write_marian(
+    translator_sizes: dict[str, int], save_translator: Callable[[type, PretrainedConfig, Path], None]
+) -> Callable[..., Path]:
+    """Write a Marian model as the hub has them: two sentencepiece models and a vocabulary of its own order."""
+
+    def write(folder: Path, sentences: list[str], *, languages: tuple[str, ...] = ()) -> Path:
+        folder.mkdir(parents=True)
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_prefix=str(folder / "source"),
+            vocab_size=120,
+            hard_vocab_limit=False,
+            minloglevel=2,
+        )
+        (folder / "source.vocab").unlink()
+        (folder / "source.model").rename(folder / "source.spm")
+        shutil.copy(folder / "source.spm", folder / "target.spm")
+        model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "source.spm"))
+        pieces = [model.id_to_piece(number) for number in range(model.get_piece_size())]
+        words = ["</s>", "<unk>", *(piece for piece in pieces if piece not in ("<s>", "</s>", "<unk>"))]
+        words += [f">>{language}<<" for language in languages] + ["<pad>"]
+        (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
+        pad = len(words) - 1
+        config = MarianConfig(
+            vocab_size=len(words),
+            pad_token_id=pad,
+            eos_token_id=0,
+            bos_token_id=0,
+            decoder_start_token_id=pad,
+            forced_eos_token_id=None,  # at the limit of length; CTranslate2 just stops there
+            bad_words_ids=[[pad]],
+            scale_embedding=True,
+            static_position_embeddings=True,
+            **translator_sizes,
+        )
+        save_translator(MarianMTModel, config, folder)
+        return folder
+
+    return write

@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,9 +6,30 @@ import pytest
 from ir_measures import Qrel
 
 from kivuko.data.collections import Collection, Document, Query
-from kivuko.experiment.provenance import collection_digest, model_provenance
+from kivuko.experiment.provenance import collection_digest, model_provenance, source_commit
 
 COMMIT = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+
+
+def test_commit_is_that_of_the_checkout_that_a_file_is_part_of(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        told = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", *told, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    ours, other = tmp_path / "ours.py", tmp_path / "other.py"
+    ours.write_text("")
+    other.write_text("")
+    assert source_commit(ours) is None
+    git("init", "-q")
+    git("add", "ours.py")
+    git("commit", "-q", "-m", "Begin")
+    commit = git("rev-parse", "HEAD")[:12]
+    assert source_commit(ours) == commit
+    assert source_commit(other) is None
+    ours.write_text("changed")
+    assert source_commit(ours) == f"{commit}-dirty"
 
 
 def test_digest_of_a_collection_follows_each_of_its_parts() -> None:

@@ -79,6 +79,12 @@ def test_weights_and_options_arrive(
     torch.testing.assert_close(terms["greedy"], 0.2 * alone)
 
 
+def test_an_objective_given_again_is_refused(student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder) -> None:
+    twice = [ObjectiveConfig(name=ObjectiveName.TRANSPORT, epsilon=epsilon) for epsilon in (0.01, 0.1)]
+    with pytest.raises(ValueError, match="once, got transport, transport"):
+        build_loss(student, tiny_encoder, twice)
+
+
 def test_epsilon_shrinks_geometrically_and_a_resumed_run_goes_on(
     student: MultiVectorEncoder, tiny_encoder: MultiVectorEncoder, columns: list[dict[str, torch.Tensor]]
 ) -> None:

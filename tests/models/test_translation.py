@@ -1,11 +1,10 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import ctranslate2
 import pytest
-import sentencepiece
-import torch
 from pydantic import ValidationError
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -14,8 +13,6 @@ from tokenizers.trainers import BpeTrainer
 from transformers import (
     M2M100Config,
     M2M100ForConditionalGeneration,
-    MarianConfig,
-    MarianMTModel,
     NllbTokenizer,
     PretrainedConfig,
 )
@@ -29,68 +26,11 @@ from kivuko.models.translation_cache import TranslationCache
 # CTranslate2's converter loads a tokenizer too, and lets it say that a package would be nice to have.
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
-SIZES = {
-    "d_model": 16,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 32,
-    "decoder_ffn_dim": 32,
-    "max_position_embeddings": 64,
-}
-
-
-def write_marian(folder: Path, sentences: list[str], *, languages: tuple[str, ...] = ()) -> Path:
-    """Write a Marian model as the hub has them: two sentencepiece models and a vocabulary of its own order."""
-    folder.mkdir(parents=True)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_prefix=str(folder / "source"),
-        vocab_size=120,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    (folder / "source.vocab").unlink()
-    (folder / "source.model").rename(folder / "source.spm")
-    shutil.copy(folder / "source.spm", folder / "target.spm")
-    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "source.spm"))
-    pieces = [model.id_to_piece(number) for number in range(model.get_piece_size())]
-    words = ["</s>", "<unk>", *(piece for piece in pieces if piece not in ("<s>", "</s>", "<unk>"))]
-    words += [f">>{language}<<" for language in languages] + ["<pad>"]
-    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "MarianTokenizer"}))
-    pad = len(words) - 1
-    config = MarianConfig(
-        vocab_size=len(words),
-        pad_token_id=pad,
-        eos_token_id=0,
-        bos_token_id=0,
-        decoder_start_token_id=pad,
-        forced_eos_token_id=None,  # at the limit of length; CTranslate2 just stops there
-        bad_words_ids=[[pad]],
-        scale_embedding=True,
-        static_position_embeddings=True,
-        **SIZES,
-    )
-    save_random(MarianMTModel, config, folder)
-    return folder
-
-
-def save_random(kind: type, config: PretrainedConfig, folder: Path) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        model = kind(config)
-        for name, weight in model.named_parameters():
-            if "norm" not in name and "bias" not in name:
-                torch.nn.init.normal_(weight, std=0.5)
-        # Decoding starts from padding, whose embedding is zero in every trained Marian model; CTranslate2 relies on it.
-        torch.nn.init.zeros_(model.get_input_embeddings().weight[config.pad_token_id])
-    model.save_pretrained(folder)
-
 
 @pytest.fixture(scope="module")
-def marian_dir(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> Path:
+def marian_dir(
+    tmp_path_factory: pytest.TempPathFactory, sentences: list[str], write_marian: Callable[..., Path]
+) -> Path:
     return write_marian(tmp_path_factory.mktemp("marian") / "opus-mt-sw-en", sentences)
 
 
@@ -100,7 +40,12 @@ def marian(marian_dir: Path) -> Translator:
 
 
 @pytest.fixture(scope="module")
-def nllb_dir(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> Path:
+def nllb_dir(
+    tmp_path_factory: pytest.TempPathFactory,
+    sentences: list[str],
+    translator_sizes: dict[str, int],
+    save_translator: Callable[[type, PretrainedConfig, Path], None],
+) -> Path:
     folder = tmp_path_factory.mktemp("nllb")
     pieces = Tokenizer(BPE(unk_token="<unk>"))
     pieces.pre_tokenizer = Metaspace()
@@ -109,8 +54,10 @@ def nllb_dir(tmp_path_factory: pytest.TempPathFactory, sentences: list[str]) -> 
     trained = json.loads(pieces.to_str())["model"]
     tokenizer = NllbTokenizer(vocab=trained["vocab"], merges=[tuple(merge) for merge in trained["merges"]])
     tokenizer.save_pretrained(folder)
-    config = M2M100Config(vocab_size=len(tokenizer), pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, **SIZES)
-    save_random(M2M100ForConditionalGeneration, config, folder)
+    config = M2M100Config(
+        vocab_size=len(tokenizer), pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, **translator_sizes
+    )
+    save_translator(M2M100ForConditionalGeneration, config, folder)
     return folder
 
 
@@ -167,7 +114,9 @@ def test_a_language_that_the_model_does_not_know_is_refused(nllb_dir: Path) -> N
         load_translator(TranslatorConfig(model=str(nllb_dir), source="tlh"))
 
 
-def test_a_marian_model_of_several_targets_is_told_which(tmp_path: Path, sentences: list[str]) -> None:
+def test_a_marian_model_of_several_targets_is_told_which(
+    tmp_path: Path, sentences: list[str], write_marian: Callable[..., Path]
+) -> None:
     folder = write_marian(tmp_path / "en-mul", sentences, languages=("swh", "hau"))
     english = sentences[::2]
     swahili, hausa = (

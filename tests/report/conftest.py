@@ -18,9 +18,9 @@ from kivuko.experiment.comparison.config import (
     LanguageConfig,
     SystemConfig,
     TaskConfig,
-    Trial,
     TuningConfig,
 )
+from kivuko.experiment.comparison.trials import Trial
 
 # What each system is worth, above or below `transport`.
 WORTH = {

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kivuko import __version__
+from kivuko.config import TrainingConfig
 from kivuko.errors import ConfigError, DataError
+from kivuko.evaluation.significance import holm
+from kivuko.experiment.comparison.config import ValidationTask
 from kivuko.experiment.comparison.run import DryRun
 from kivuko.report import figures
 from kivuko.report.comparison import print_answer, print_dry_run, write_report
@@ -175,10 +179,61 @@ def test_a_system_that_was_not_run_everywhere_has_no_overall_mean_and_is_told_of
     assert any("`psq` and `psq+transport`: not run in every language" in entry for entry in left_out)
 
 
+def test_trials_are_said_to_be_chosen_where_they_were(config_with, answer_to):
+    config = config_with(pairs=(4_000,))
+    chosen_on = ValidationTask(collection=Path("/data/dev"))
+    first, *others = config.languages
+    for languages, told in [
+        (
+            [first, others[0].model_copy(update={"validation": chosen_on})],
+            "chosen on held-out sentence pairs of sw (4,000",
+        ),
+        ([first.model_copy(update={"validation": chosen_on})], "chosen on a collection of questions of sw (4,000"),
+    ]:
+        answer = answer_to(config.model_copy(update={"languages": tuple(languages)}))
+        [section] = [s for s in document_of(answer, command="x").sections if s.heading == "What was trained and tuned"]
+        assert told in section.blocks[0]
+
+
+def test_conditions_tell_what_decides_the_outcome(config_with, answer_to):
+    config = config_with(("sw",), pairs=(4_000,), allow_leaks=True, training=TrainingConfig(precision="bfloat16"))
+    rows = dict(tables_of(answer_to(config))["conditions"].rows)
+    assert rows["items of tasks and validation in the bitext"] == "allowed"
+    assert rows["precision"] == "bfloat16"
+    assert rows["how students are grown"].startswith("vocabulary_size 16000, iterations 5, tension learned")
+    assert rows["this report by"].startswith(f"kivuko {__version__}")
+    assert rows["trained by"] == "a version that did not record itself"
+
+
 def test_the_tests_are_all_shown_once(found):
     tables = tables_of(found)
     shown = [len(tables[key].rows) for key in tables if key.startswith("tests-")]
     assert sum(shown) == sum(len(task.comparisons) for task in found.tasks)
+
+
+def test_other_pairs_are_tested_in_a_family_of_their_own(found, config_with, answer_to, tmp_path, capsys):
+    pairs = (("scores", "sentence"), ("translated", "psq+transport"))
+    answer = answer_to(config_with(also_test=pairs), skip=[("psq", "yo"), ("psq+transport", "yo")])
+    [afriqa, tatoeba] = answer.tasks
+    assert [task.comparisons for task in answer.tasks] == [task.comparisons for task in found.tasks]
+    assert {(c.system, c.baseline, c.language) for c in afriqa.pairs} == {
+        ("scores", "sentence", language) for language in ("sw", "ha", "yo", "overall")
+    }
+    assert [c.holm_p for c in afriqa.pairs] == list(holm([c.randomization_p for c in afriqa.pairs]))
+    overall = next(c for c in afriqa.pairs if c.language == "overall")
+    means = overall_means(answer, "afriqa RR@10")
+    assert overall.difference == pytest.approx(means["scores"] - means["sentence"])
+    assert overall.verdict == "better"
+    assert "translated against psq+transport: not both were run in every language." in afriqa.unanswered
+    assert {c.system for c in tatoeba.pairs} == {"scores", "translated"}
+
+    write_report(answer, tmp_path, command="x")
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "- `scores` against `sentence`: +0.2" in markdown
+    assert "| `scores` | `sentence` | yo |" in markdown
+    assert "those of other pairs by themselves" in markdown
+    print_answer(answer)
+    assert "tatoeba Success@1 of other pairs, in sw" in " ".join(capsys.readouterr().out.split())
 
 
 def test_every_system_shows_the_same_number_of_trials_and_the_chosen_one(found):

@@ -1,5 +1,7 @@
 """`kivuko compare`."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +47,6 @@ def compare(
     require_matplotlib()  # which would be missed after hours
     with CellProgress(told) as progress:
         found = run(told, out, resume=resume, jobs=jobs, notify=say, progress=progress)
-    write_report(found, out, command=f"kivuko compare {config} --out {out}")
+    write_report(found, out, command=f"kivuko {shlex.join(sys.argv[1:])}")
     print_answer(found)
     typer.echo(f"{out}: report.md, report.tex, report.tsv, report.html, scores.tsv")

@@ -1,6 +1,6 @@
 """Equivalence of systems by two one-sided tests, and the verdict on every pair that a comparison asks about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -172,37 +172,105 @@ def compare_systems(
         >>> found.difference, found.holm_p, found.verdict
         (0.45, 0.0625, 'undecided')
     """
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha}.")
     matrices = score_matrices(scores, measure)
     languages_of(matrices, baseline)  # refuses a baseline without scores
     if systems is None:
         systems = [name for name in dict.fromkeys(name for name, _ in matrices) if name != baseline]
     if not systems or baseline in systems:
         raise DataError(f"Expected other systems to compare with {baseline!r}, got {', '.join(systems) or 'none'}.")
-    asked: list[tuple[str, str, list[tuple[ScoreMatrix, ScoreMatrix]], Array]] = []
-    for system in systems:
+    return _compare(
+        matrices,
+        [(system, baseline) for system in systems],
+        measure,
+        margin=margin,
+        alpha=alpha,
+        same_queries=same_queries,
+        resample_seeds=resample_seeds,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def compare_pairs(
+    scores: Iterable[Score],
+    pairs: Sequence[tuple[str, str]],
+    measure: str,
+    *,
+    margin: float,
+    alpha: float = 0.05,
+    same_queries: bool = False,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Compare the first system of each pair with the second, as `compare_systems` does with one baseline.
+
+    Args:
+        scores: Rows of the tidy table; those of other measures are left out.
+        pairs: One or more; p values are adjusted for all of them together.
+        measure: A measure of the table.
+        margin: The margin of equivalence, in units of the measure.
+        alpha: The level of the tests, and 1 - confidence of the intervals.
+        same_queries: Whether a query_id is the same question in every language, as in a translated test set.
+        resamples: Of the randomization test and of the bootstrap.
+        seed: Of both.
+
+    Returns:
+        Pair by pair, each language of its first system in turn and, if there are several, `OVERALL`.
+
+    Raises:
+        DataError: If a system or the measure has no scores, queries are not paired, or a language has but one query.
+        ValueError: If an option is out of its range.
+    """
+    return _compare(
+        score_matrices(scores, measure),
+        pairs,
+        measure,
+        margin=margin,
+        alpha=alpha,
+        same_queries=same_queries,
+        resample_seeds=False,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _compare(
+    matrices: Mapping[tuple[str, str], ScoreMatrix],
+    pairs: Sequence[tuple[str, str]],
+    measure: str,
+    *,
+    margin: float,
+    alpha: float,
+    same_queries: bool,
+    resample_seeds: bool,
+    resamples: int,
+    seed: int,
+) -> list[Comparison]:
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha}.")
+    asked: list[tuple[str, str, str, list[tuple[ScoreMatrix, ScoreMatrix]], Array]] = []
+    for system, baseline in pairs:
         languages = languages_of(matrices, system)
-        pairs = {language: matched(matrices, system, baseline, language) for language in languages}
+        by_language = {language: matched(matrices, system, baseline, language) for language in languages}
         groups: dict[str, list[tuple[ScoreMatrix, ScoreMatrix]]] = {
-            language: [pairs[language]] for language in languages
+            language: [by_language[language]] for language in languages
         }
         if len(languages) > 1:
-            groups[OVERALL] = list(pairs.values())
+            groups[OVERALL] = list(by_language.values())
         for language, members in groups.items():
             differences = _differences(members, same_queries=same_queries)
             if differences.size < 2:
                 raise DataError(f"Expected two or more queries in {language!r} to compare {system!r}, got one.")
-            asked.append((system, language, members, differences))
+            asked.append((system, baseline, language, members, differences))
     samples = [differences for *_, differences in asked]
     intervals = (
-        [_interval_over_seeds(members, same_queries, 1 - alpha, resamples, seed) for _, _, members, _ in asked]
+        [_interval_over_seeds(members, same_queries, 1 - alpha, resamples, seed) for *_, members, _ in asked]
         if resample_seeds
         else bootstrap_intervals(samples, confidence=1 - alpha, resamples=resamples, seed=seed)
     )
     tests = randomization_tests(samples, resamples=resamples, seed=seed)
     found: list[Comparison] = []
-    for (system, language, members, differences), interval, test in zip(asked, intervals, tests, strict=True):
+    for (system, baseline, language, members, differences), interval, test in zip(asked, intervals, tests, strict=True):
         means = [float(np.mean([pair[side].seed_means.mean() for pair in members])) for side in (0, 1)]
         tost_p = equivalence_test(differences, margin=margin).p_value
         found.append(

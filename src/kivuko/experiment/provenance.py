@@ -3,6 +3,8 @@
 import hashlib
 import json
 import platform
+import shutil
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +58,24 @@ def model_provenance(name_or_path: str) -> dict[str, str | None]:
         "revision": None if is_directory else hub_revision(name_or_path),
         "license": None if card is None else stated_license(card),
     }
+
+
+def source_commit(file: Path = Path(__file__)) -> str | None:
+    """Return the commit of the checkout that a file is part of, `-dirty` where something differs; None outside one."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    found = ""
+    # A file that lies in a checkout of something else, in a virtual environment perhaps, is not part of it.
+    for asked in (
+        ["ls-files", "--error-unmatch", file.name],
+        ["describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"],
+    ):
+        done = subprocess.run([git, *asked], cwd=file.parent, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            return None
+        found = done.stdout.strip()
+    return found
 
 
 def _directory_digest(name_or_path: str) -> str | None:

@@ -25,7 +25,13 @@ def build_loss(
         student: The student.
         teacher: The teacher.
         objectives: One or more, each name once.
+
+    Raises:
+        ValueError: If a name is given again.
     """
+    names = [str(term.name) for term in objectives]
+    if len(set(names)) < len(names):
+        raise ValueError(f"each objective can be given once, got {', '.join(names)}")
     terms = {str(term.name): (build_objective(student, teacher, term), term.weight) for term in objectives}
     return MixtureLoss(student, teacher, terms)
 

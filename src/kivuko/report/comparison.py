@@ -1,6 +1,6 @@
 """The outcome of a comparison: on the terminal, and as files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kivuko.errors import DataError
-from kivuko.evaluation.equivalence import OVERALL
-from kivuko.experiment.comparison.answer import Answer
+from kivuko.evaluation.equivalence import OVERALL, Comparison
+from kivuko.experiment.comparison.answer import Answer, TaskAnswer
 from kivuko.experiment.comparison.run import DryRun
 from kivuko.report.document import Block, Items, Subheading, Table, code, spans
 from kivuko.report.figures import draw, standalone
@@ -20,7 +20,7 @@ from kivuko.report.markdown import render_markdown
 from kivuko.report.numbers import between, p_value, signed
 from kivuko.report.page import render_page
 from kivuko.report.result_tables import means_table
-from kivuko.report.verdict import answer_blocks, main_comparisons, title_of
+from kivuko.report.verdict import answer_blocks, overall_of, title_of
 
 NAME = "report"
 
@@ -32,8 +32,7 @@ def print_answer(answer: Answer) -> None:
     blocks: list[Block] = [*answer_blocks(answer)]
     for task in answer.tasks:
         blocks.append(means_table(answer, task.measure))
-        if task.comparisons:
-            blocks.append(_short_tests(answer, task.measure))
+        blocks += [_short_tests(task, found) for found in (task.comparisons, task.pairs) if found]
     for block in blocks:
         if not isinstance(block, Items):  # the table of tests says it
             _print(console, block)
@@ -118,14 +117,14 @@ def _means_lines(answer: Answer) -> str:
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def _short_tests(answer: Answer, measure: str) -> Table:
+def _short_tests(task: TaskAnswer, comparisons: Sequence[Comparison]) -> Table:
     """Return the tests in few enough columns for a terminal."""
-    task = next(task for task in answer.tasks if task.measure == measure)
+    pairs = comparisons is task.pairs
     header = ["system", "difference", "interval", "Holm p", "TOST Holm p", "verdict"]
-    found = main_comparisons(task)
+    found = overall_of(comparisons)
     rows = [
         [
-            code(c.system),
+            code(c.system) + (f" against {code(c.baseline)}" if pairs else ""),
             signed(c.difference),
             between(c.interval),
             p_value(c.holm_p),
@@ -135,7 +134,8 @@ def _short_tests(answer: Answer, measure: str) -> Table:
         for c in found
     ]
     where = "over all languages" if found[0].language == OVERALL else f"in {found[0].language}"
-    return Table("tests", f"{measure} against {code(found[0].baseline)}, {where}", header, "lrrrrl", rows)
+    against = "of other pairs" if pairs else f"against {code(found[0].baseline)}"
+    return Table("tests", f"{task.measure} {against}, {where}", header, "lrrrrl", rows)
 
 
 def _print(console: Console, block: Block) -> None:

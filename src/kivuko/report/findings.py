@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from kivuko import __version__
 from kivuko.evaluation.equivalence import OVERALL
 from kivuko.experiment.comparison.answer import Answer, TaskAnswer
-from kivuko.experiment.comparison.config import Baseline, CompareConfig, SystemConfig
+from kivuko.experiment.comparison.config import Baseline, SystemConfig
+from kivuko.experiment.provenance import source_commit
 from kivuko.report import result_tables as tables
 from kivuko.report.document import Block, Document, Items, Picture, Section, Subheading, Table, code, plain
 from kivuko.report.numbers import NOTHING, between, counted, listed, number, p_is, percent
-from kivuko.report.verdict import answer_blocks, main_comparisons, title_of
+from kivuko.report.verdict import answer_blocks, overall_of, title_of
 
 ROLES = (
     "A student is trained on the sentence pairs; a control too, but on shuffled pairs or by position alone. The floor "
@@ -36,7 +37,7 @@ def document_of(answer: Answer, *, command: str) -> Document:
         ("Cost", _costs(answer)),
         ("Other measures", _other_measures(answer)),
         ("What was left out", _left_out(answer)),
-        ("Conditions", _conditions(answer.config, command)),
+        ("Conditions", _conditions(answer, command)),
     ]
     return Document(title_of(answer.config), [Section(heading, blocks) for heading, blocks in sections if blocks])
 
@@ -51,12 +52,13 @@ def _results(answer: Answer) -> list[Block]:
 def _tests(answer: Answer) -> list[Block]:
     found: list[Block] = []
     for task in answer.tasks:
-        main = main_comparisons(task)
-        if main:
-            found.append(tables.tests_table(answer, task, main, overall=main[0].language == OVERALL))
-        alone = [comparison for comparison in task.comparisons if comparison not in main]
-        if alone:
-            found.append(tables.tests_table(answer, task, alone, overall=False))
+        for comparisons in (task.comparisons, task.pairs):
+            main = overall_of(comparisons)
+            if main:
+                found.append(tables.tests_table(answer, task, main, overall=main[0].language == OVERALL))
+            alone = [comparison for comparison in comparisons if comparison not in main]
+            if alone:
+                found.append(tables.tests_table(answer, task, alone, overall=False))
     return found
 
 
@@ -124,13 +126,15 @@ def _curves(answer: Answer) -> list[Block]:
 def _systems(answer: Answer) -> list[Block]:
     config, tuning = answer.config, answer.config.tuning
     counts = sorted({len(config.trials_of(system)) for system in config.systems})
-    languages = listed(tuning.languages or [language.code for language in config.languages])
-    on = {True: "a collection of questions", False: "held-out sentence pairs"}
-    used = listed(sorted({on[bool(language.validation)] for language in config.languages}))
+    by_place: dict[str, list[str]] = {}
+    for tuned in tuning.languages or [language.code for language in config.languages]:
+        place = "a collection of questions" if config.language(tuned).validation else "held-out sentence pairs"
+        by_place.setdefault(place, []).append(tuned)
+    used = listed([f"{place} of {listed(languages)}" for place, languages in by_place.items()])
     given = f"Every system was given the same number of trials, {listed([str(count) for count in counts])}"
     if max(counts) > 1:
         pairs = tuning.pairs or config.most_pairs
-        given += f"; the best was chosen on {used} of {languages} ({pairs:,} pairs, seed {tuning.seed})."
+        given += f"; the best was chosen on {used} ({pairs:,} pairs, seed {tuning.seed})."
     else:
         given += ": there was nothing to choose."
     described = {system.name: _objectives(system) for system in config.systems}
@@ -218,11 +222,12 @@ def _untested(answer: Answer, task: TaskAnswer) -> list[str]:
     return told
 
 
-def _conditions(config: CompareConfig, command: str) -> list[Block]:
-    training = config.training
+def _conditions(answer: Answer, command: str) -> list[Block]:
+    config, training, commit = answer.config, answer.config.training, source_commit()
     rows = [
         ("command", code(command)),
-        ("kivuko", __version__),
+        ("this report by", f"kivuko {__version__}" + (f" at {commit}" if commit else "")),
+        ("trained by", listed(answer.trained_by)),
         ("teacher", code(_short(config.teacher))),
         ("student", code(_short(config.student)) if config.student else "grown on the teacher, one for each language"),
         ("embedding dimensions", str(config.dimensions) if config.dimensions else "the teacher's"),
@@ -236,12 +241,24 @@ def _conditions(config: CompareConfig, command: str) -> list[Block]:
             f"{training.learning_rate:g}; word embeddings {training.embedding_learning_rate:g}",
         ),
         ("longest sentence", f"{training.max_tokens:,} tokens"),
+        ("precision", training.precision),
         ("margin of equivalence", f"±{number(config.equivalence_margin)}"),
         ("confidence", percent(config.confidence)),
         ("other student sizes", "allowed" if config.allow_other_sizes else "refused"),
+        ("items of tasks and validation in the bitext", "allowed" if config.allow_leaks else "refused"),
     ]
-    if config.mt_model:
-        rows.append(("translation model", code(_short(config.mt_model))))
+    if config.student is None:
+        grown = config.transplant.model_dump()
+        told = [f"{plain(key)} {'learned' if value is None else value}" for key, value in grown.items()]
+        rows.append(("how students are grown", ", ".join(told)))
+    if {Baseline.MT, Baseline.MT_BM25} & set(config.baselines):
+        models = {each.code: config.translation_model(each.code) for each in config.languages}
+        rows.append(
+            (
+                "translation models",
+                listed([f"{language} {code(_short(name or ''))}" for language, name in models.items()]),
+            )
+        )
     languages = [
         [
             language.code,

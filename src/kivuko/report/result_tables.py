@@ -64,13 +64,17 @@ def means_table(answer: Answer, measure: str) -> Table:
 
 
 def tests_table(answer: Answer, task: TaskAnswer, comparisons: Sequence[Comparison], *, overall: bool) -> Table:
-    """Return all figures of the paired tests, a row for each comparison."""
+    """Return all figures of the paired tests, a row for each comparison; of other pairs, with what they are against."""
     confidence, reference = percent(answer.config.confidence), comparisons[0].baseline
-    header = ["system", *([] if overall else ["language"]), "difference", f"{confidence} interval", "verdict"]
+    pairs = comparisons[0] in task.pairs
+    header = ["system", *(["against"] if pairs else []), *([] if overall else ["language"])]
+    named = "l" * len(header)
+    header += ["difference", f"{confidence} interval", "verdict"]
     header += ["Holm p", "TOST Holm p", "random. p", "t p", "TOST p", "d_z", "mean", "queries"]
     rows = [
         [
             code(c.system),
+            *([code(c.baseline)] if pairs else []),
             *([] if overall else [c.language]),
             signed(c.difference),
             between(c.interval),
@@ -81,15 +85,15 @@ def tests_table(answer: Answer, task: TaskAnswer, comparisons: Sequence[Comparis
         for c in comparisons
     ]
     where = "over all languages, each counting the same" if overall else "language by language"
+    what = "of other pairs" if pairs else f"against {code(reference)}"
     caption = (
-        f"{task.measure} against {code(reference)}, {where}: paired t test, randomization test and its Holm "
+        f"{task.measure} {what}, {where}: paired t test, randomization test and its Holm "
         f"adjustment, two one-sided tests within ±{number(answer.config.equivalence_margin)}, effect size d_z, "
         "bootstrap interval of the difference over queries."
     )
     kind = "overall" if overall else "languages"
-    return Table(
-        f"tests-{kind}-{_key(task.measure)}", caption, header, ("l" if overall else "ll") + "rrl" + "r" * 8, rows
-    )
+    key = f"{'pairs' if pairs else 'tests'}-{kind}-{_key(task.measure)}"
+    return Table(key, caption, header, named + "rrl" + "r" * 8, rows)
 
 
 def effects_table(measure: str, effects: Sequence[Effect], *, over: str) -> Table:

@@ -72,6 +72,7 @@ def answer_blocks(answer: Answer) -> list[Block]:
 def how_to_read(config: CompareConfig) -> str:
     """Say what the verdicts mean and what they do not."""
     alpha, margin = percent(1 - config.confidence), number(config.equivalence_margin)
+    apart = ", those of other pairs by themselves" if config.also_test else ""
     again = (
         "what training again would change is asked by the analysis of variance over seeds"
         if len(config.seeds) > 1
@@ -82,19 +83,18 @@ def how_to_read(config: CompareConfig) -> str:
         f"{alpha}, equivalent that two one-sided t tests (TOST, Holm p below {alpha}) keep the difference within "
         f"±{margin}, the margin that the configuration gives; a difference that is real but surely smaller counts as "
         "equivalent. Undecided means that neither was shown, not that systems are the same. p values are adjusted "
-        "together for all comparisons of a task, not across tasks. The unit is the query, with the mean over the "
-        f"seeds as its value: the tests speak of other queries for these students; {again}."
+        f"together for all comparisons of a task{apart}, not across tasks. The unit is the query, with the mean over "
+        f"the seeds as its value: the tests speak of other queries for these students; {again}."
     )
 
 
-def main_comparisons(task: TaskAnswer) -> list[Comparison]:
-    """Return one comparison for each system: over all languages, or in the only one."""
-    overall = [comparison for comparison in task.comparisons if comparison.language == OVERALL]
-    return overall or list(task.comparisons)
+def overall_of(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return one comparison for each system or pair: over all languages, or in the only one."""
+    return [comparison for comparison in comparisons if comparison.language == OVERALL] or list(comparisons)
 
 
 def _task(answer: Answer, task: TaskAnswer) -> list[Block]:
-    found = main_comparisons(task)
+    found = overall_of(task.comparisons)
     if not found:
         return [f"On {task.measure} no system could be tested: {listed(task.unanswered) or 'there was no other.'}"]
     reference, first = found[0].baseline, found[0]
@@ -109,7 +109,8 @@ def _task(answer: Answer, task: TaskAnswer) -> list[Block]:
     ordered = sorted(found, key=lambda comparison: order.index(kinds[comparison.system]))
     return [
         f"{where}: {_counts(students, answer.config)}",
-        Items([_item(comparison, task, kinds, answer.config) for comparison in ordered]),
+        Items([_item(c, _named(c.system, kinds[c.system]), task.comparisons, answer.config) for c in ordered]),
+        *_pairs(task, answer.config),
         *_overall_question(task, 1 - answer.config.confidence),
     ]
 
@@ -131,7 +132,23 @@ def _counts(students: Sequence[Comparison], config: CompareConfig) -> str:
     return f"of {counted(len(students), 'other student')}, {begin}{listed(told)}."
 
 
-def _item(comparison: Comparison, task: TaskAnswer, kinds: Mapping[str, Kind], config: CompareConfig) -> str:
+def _pairs(task: TaskAnswer, config: CompareConfig) -> list[Block]:
+    if not task.pairs:
+        return []
+
+    def named(comparison: Comparison) -> str:
+        system, other = (_named(name, kind_of(config, name)) for name in (comparison.system, comparison.baseline))
+        return f"{system} against {other}"
+
+    items = [_item(comparison, named(comparison), task.pairs, config) for comparison in overall_of(task.pairs)]
+    return ["Other pairs that the configuration asks for, with p values adjusted among these alone:", Items(items)]
+
+
+def _named(name: str, kind: Kind) -> str:
+    return code(name) + ("" if kind is Kind.STUDENT else f" ({kind})")
+
+
+def _item(comparison: Comparison, named: str, among: Sequence[Comparison], config: CompareConfig) -> str:
     holm, tost = f"Holm {p_is(comparison.holm_p)}", f"TOST Holm {p_is(comparison.tost_holm_p)}"
     margin = number(config.equivalence_margin)
     match comparison.verdict:
@@ -141,12 +158,11 @@ def _item(comparison: Comparison, task: TaskAnswer, kinds: Mapping[str, Kind], c
             told = f"{tost}: **equivalent** within ±{margin}."
         case "undecided":
             told = f"{holm}, {tost}: **undecided**."
-    kind = kinds[comparison.system]
-    name = code(comparison.system) + ("" if kind is Kind.STUDENT else f" ({kind})")
-    text = f"{name}: {signed(comparison.difference)} {between(comparison.interval)}, {told}"
+    text = f"{named}: {signed(comparison.difference)} {between(comparison.interval)}, {told}"
     by_verdict: dict[str, list[str]] = {}
-    for each in task.comparisons:
-        if each.system == comparison.system and each.language != comparison.language:
+    for each in among:
+        same = (each.system, each.baseline) == (comparison.system, comparison.baseline)
+        if same and each.language != comparison.language:
             by_verdict.setdefault(each.verdict, []).append(each.language)
     alone = "; ".join(f"{verdict} in {listed(languages)}" for verdict, languages in by_verdict.items())
     return f"{text} By language: {alone}." if alone else text

@@ -24,6 +24,27 @@ def test_untuned_rival_is_refused(values: dict[str, Any]) -> None:
     assert "same number of trials" in refused(values, systems=systems, fusions=[])
 
 
+def test_trial_that_changes_nothing_is_refused(values: dict[str, Any]) -> None:
+    tuning = {"trials": [{"epsilon": 0.02}, {"epsilon": 0.1}]}
+    assert "trials of scores come to the same: as given; as given" in refused(values, tuning=tuning)
+    own = [{"temperature": 0.05}, {"learning_rate": 1e-4}]  # both are the defaults
+    systems = [values["systems"][0], values["systems"][1] | {"trials": own}]
+    assert "trials of scores come to the same" in refused(values, systems=systems)
+
+
+def test_mixture_with_an_objective_twice_is_refused(values: dict[str, Any]) -> None:
+    twice = {"name": "mix", "objectives": [{"name": "transport", "epsilon": 0.01}, {"name": "transport"}]}
+    assert "each objective of mix can be given once, got transport again" in refused(
+        values, systems=[*values["systems"], twice]
+    )
+
+
+def test_task_with_other_measures_in_another_language_is_refused(values: dict[str, Any]) -> None:
+    first, second = values["languages"]
+    other = second | {"tasks": [second["tasks"][0] | {"measures": "R@1 RR@10"}]}
+    assert "task tiny has the measures RR@10 R@1 in sw and R@1 RR@10 in ha" in refused(values, languages=[first, other])
+
+
 def test_trial_that_an_objective_does_not_read_is_refused(values: dict[str, Any]) -> None:
     systems = [values["systems"][0] | {"trials": [{"temperature": 0.1}, {"epsilon": 0.1}]}]
     assert "a trial of transport sets temperature" in refused(values, systems=systems, fusions=[])
@@ -32,13 +53,17 @@ def test_trial_that_an_objective_does_not_read_is_refused(values: dict[str, Any]
 def test_choosing_trials_on_test_data_is_refused(values: dict[str, Any]) -> None:
     language = values["languages"][0]
     validation = {"collection": language["tasks"][0]["collection"], "split": "test"}
-    assert "tested on" in refused(values, languages=[language | {"validation": validation}])
+    assert "that sw is tested on" in refused(values, languages=[language | {"validation": validation}])
+    other = values["languages"][1] | {"validation": validation}
+    assert "language ha would choose its trials" in refused(values, languages=[language, other])
 
 
 def test_unknown_names_are_refused(values: dict[str, Any]) -> None:
     assert "reference 'nobody' is none of" in refused(values, reference="nobody")
     assert "fusion both names nobody" in refused(values, fusions=[{"name": "both", "systems": ["psq", "nobody"]}])
-    assert "mt_model" in refused(values, baselines=["mt"], fusions=[])
+    languages = [values["languages"][0] | {"mt_model": "opus-mt-sw-en"}, values["languages"][1]]
+    assert "need mt_model; ha has none" in refused(values, languages=languages, baselines=["mt"], fusions=[])
+    assert "also_test names nobody" in refused(values, also_test=[["psq", "nobody"]])
     assert "did you mean 'seeds'?" in refused(values, seed=[1])
 
 
@@ -59,6 +84,14 @@ def test_translate_train_needs_triples_and_its_objective(values: dict[str, Any])
     assert "needs `translated` (triples, queries, passages) in every language; it is missing in sw, ha" in found
     other = system | {"objectives": [{"name": "transport"}]}
     assert "its one objective is contrastive" in refused(values, systems=[*values["systems"], other])
+
+
+def test_pairs_that_are_tested_anyway_are_refused(values: dict[str, Any]) -> None:
+    for pair in (["scores", "transport"], ["transport", "psq"], ["psq", "psq"]):
+        assert "neither of them the reference transport" in refused(values, also_test=[pair])
+    assert "each pair of also_test can be given once" in refused(
+        values, also_test=[["psq", "scores"], ["scores", "psq"]]
+    )
 
 
 def test_less_than_one_batch_is_refused(values: dict[str, Any]) -> None:

@@ -2,17 +2,24 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.settings import parse_config
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
+from kivuko.experiment.comparison.prepare import language_bitext
+from kivuko.experiment.comparison.run import _claim
+from kivuko.experiment.comparison.training import order_of
+from kivuko.models.encoder import model_digest
 
-from .conftest import ENGLISH, accented
+from .conftest import ENGLISH, accented, write_collection
 
 
 def test_comparison_answers_and_repeats_nothing(config: CompareConfig, tmp_path: Path) -> None:
@@ -120,6 +127,45 @@ def test_translate_train_and_weighted_fusion(config: CompareConfig, tmp_path: Pa
     assert records["translate-train"]["order_sha256"] != records["transport"]["order_sha256"]
 
 
+# Loading a Marian tokenizer says that a package would be nice to have.
+@pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
+def test_queries_are_translated_by_the_model_of_each_language(
+    values: dict[str, Any], tmp_path: Path, sentences: list[str], write_marian: Callable[..., Path]
+) -> None:
+    models = {
+        code: write_marian(tmp_path / f"opus-mt-{code}-en", known)
+        for code, known in (("sw", sentences), ("ha", ENGLISH))
+    }
+    values |= {"systems": values["systems"][:1], "seeds": [0], "pairs": [8], "tuning": {}, "fusions": []}
+    sw, ha = values["languages"]
+    values |= {"languages": [sw, ha | {"mt_model": str(models["ha"])}], "baselines": ["mt", "mt-bm25"]}
+    values["mt_model"] = str(models["sw"])
+    told, out = parse_config(CompareConfig, values, origin="test"), tmp_path / "out"
+    answer = compare(told, out)
+    assert set(answer.systems) == {"mt", "mt-bm25", "transport"}
+    assert {(mean.system, mean.language) for mean in answer.means if mean.measure == "tiny RR@10"} == {
+        (system, code) for system in answer.systems for code in ("sw", "ha")
+    }
+    cached = [json.loads(line) for line in (out / "translations.jsonl").read_text().splitlines()]
+    assert {(row["source"], row["model"]) for row in cached} == {
+        (code, model_digest(folder)) for code, folder in models.items()
+    }
+    assert len({row["model"] for row in cached}) == 2
+    assert len(cached) == 2 * len(ENGLISH), "what one baseline translated the other reads from the cache"
+
+    with pytest.raises(ConfigError, match="begun with another mt_model of sw"):
+        compare(told.model_copy(update={"mt_model": str(models["ha"])}), out, resume=True)
+
+
+def test_a_translation_model_may_be_told_later(values: dict[str, Any], tmp_path: Path) -> None:
+    before, out = parse_config(CompareConfig, values, origin="test"), tmp_path / "out"
+    _claim(before, out, resume=False)
+    later = before.model_copy(update={"mt_model": "marian"})
+    _claim(later, out, resume=True)
+    with pytest.raises(ConfigError, match="mt_model of ha, mt_model of sw"):
+        _claim(before, out, resume=True)
+
+
 def test_comparison_begun_by_an_older_version_goes_on(config: CompareConfig, tmp_path: Path) -> None:
     few = config.model_copy(
         update={"seeds": (0,), "pairs": (8,), "baselines": (), "fusions": (), "systems": config.systems[:1]}
@@ -148,6 +194,35 @@ def test_bitext_with_test_items_is_refused_unless_told(config: CompareConfig, tm
     source.write_text(source.read_text() + f"something else\t{asked['text'].upper()}\n")
     with pytest.raises(ConfigError, match=r"bitext of sw has items of tiny in it.*kivuko bitext clean --against"):
         compare(config, tmp_path / "out")
+
+
+def test_bitext_with_validation_items_is_refused(values: dict[str, Any], tmp_path: Path) -> None:
+    first = values["languages"][0]
+    folder = write_collection(tmp_path / "chosen-on", "xx")
+    first["validation"] = {"collection": str(folder), "split": "dev"}
+    source = Path(first["bitext"][0]["path"])
+    asked = json.loads((folder / "queries.jsonl").read_text().splitlines()[0])
+    source.write_text(source.read_text() + f"something else\t{asked['text']}\n")
+    with pytest.raises(ConfigError, match="bitext of sw has items of the validation in it"):
+        compare(parse_config(CompareConfig, values, origin="test"), tmp_path / "out")
+
+
+def test_a_shuffled_system_has_no_translation_in_its_place(config: CompareConfig) -> None:
+    bitexts = language_bitext(config, config.languages[0])[0]
+    for seed in range(20):
+        cell = Cell("sw", "shuffled", 0, seed, 16)
+        order, shuffled = order_of(config, bitexts, cell._replace(system="transport")), order_of(config, bitexts, cell)
+        assert [pair.english for pair in shuffled] == [pair.english for pair in order]
+        assert sorted(pair.translation for pair in shuffled) == sorted(pair.translation for pair in order)
+        assert not set(shuffled) & set(order)
+        assert order_of(config, bitexts, cell) == shuffled
+
+
+def test_pairs_that_are_all_the_same_cannot_be_shuffled(config: CompareConfig) -> None:
+    source = config.languages[0].bitext[0]
+    alike = [Bitext(source, (SentencePair("a bus", "basi"),) * 40, 0, "")]
+    with pytest.raises(ConfigError, match="Too few sentence pairs differ"):
+        order_of(config, alike, Cell("sw", "shuffled", 0, 0, 16))
 
 
 def test_dry_run_counts_what_would_be_trained(config: CompareConfig) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kivuko.errors import DataError
 from kivuko.evaluation.bootstrap import bootstrap_intervals
-from kivuko.evaluation.equivalence import Comparison, compare_systems
+from kivuko.evaluation.equivalence import Comparison, compare_pairs, compare_systems
 from kivuko.evaluation.language_gap import CeilingShare, ResourceGap, ceiling_shares, resource_gap
 from kivuko.evaluation.scores import Score, score_matrices
 from kivuko.evaluation.significance import Interval
@@ -54,6 +54,7 @@ class TaskAnswer(NamedTuple):
         shares: Share of the ceiling, where the ceiling was run.
         gaps: System -> gap between high- and low-resource languages, where there are both.
         unanswered: Why a part is missing.
+        pairs: The comparisons of `also_test`, in each language and overall.
     """
 
     task: str
@@ -65,6 +66,7 @@ class TaskAnswer(NamedTuple):
     shares: Mapping[str, Sequence[CeilingShare]]
     gaps: Mapping[str, ResourceGap]
     unanswered: Sequence[str]
+    pairs: Sequence[Comparison] = ()
 
 
 class CurvePoint(NamedTuple):
@@ -108,6 +110,7 @@ class Answer(NamedTuple):
         curve: Points of the learning curves; empty with one size.
         costs: What training took.
         trials: What was tried.
+        trained_by: Versions, commits and devices that trained the cells, each once.
     """
 
     config: CompareConfig
@@ -117,6 +120,7 @@ class Answer(NamedTuple):
     curve: Sequence[CurvePoint]
     costs: Sequence[Cost]
     trials: Sequence[TrialResult]
+    trained_by: Sequence[str] = ()
 
 
 def answer(
@@ -149,6 +153,7 @@ def answer(
         _curve(curve, config.confidence) if len(config.pairs) > 1 else [],
         _costs(config, records),
         _trials(config, chosen, validation),
+        sorted({_trained_by(record) for record in records.values()}),
     )
 
 
@@ -193,17 +198,19 @@ def _task(config: CompareConfig, scores: Sequence[Score], task: str, measure: st
     trained = [system.name for system in config.systems if not (system.is_control or system.translate_train)]
     among_trained = [row for row in everywhere if row.system in trained]
     why: list[str] = []
-    comparisons = _or_why(
-        why,
-        lambda: compare_systems(
-            everywhere,
-            config.reference_name,
-            measure,
-            margin=config.equivalence_margin,
-            alpha=1 - config.confidence,
-            same_queries=_shares_queries(config, task),
-        ),
-    )
+    told: dict[str, Any] = {
+        "margin": config.equivalence_margin,
+        "alpha": 1 - config.confidence,
+        "same_queries": _shares_queries(config, task),
+    }
+    comparisons = _or_why(why, lambda: compare_systems(everywhere, config.reference_name, measure, **told))
+    asked = [pair for pair in config.also_test if all(run_in.get(name) == languages for name in pair)]
+    why += [
+        f"{system} against {other}: not both were run in every language."
+        for system, other in config.also_test
+        if (system, other) not in asked
+    ]
+    pairs = _or_why(why, lambda: compare_pairs(everywhere, asked, measure, **told)) if asked else None
     by_query = by_seed = mixed = None
     if len(trained) > 1:
         first = config.reference_name if config.reference_name in trained else trained[0]
@@ -214,7 +221,9 @@ def _task(config: CompareConfig, scores: Sequence[Score], task: str, measure: st
     shares = _shares(config, everywhere, measure, why) if str(Baseline.TRANSLATED) in run_in else {}
     gaps = _gaps(config, everywhere, measure, languages, why)
     left_out = list(dict.fromkeys(why))
-    return TaskAnswer(task, measure, comparisons or [], by_query or [], by_seed or [], mixed, shares, gaps, left_out)
+    return TaskAnswer(
+        *(task, measure, comparisons or [], by_query or [], by_seed or [], mixed, shares, gaps, left_out, pairs or [])
+    )
 
 
 def _shares_queries(config: CompareConfig, name: str) -> bool:
@@ -281,6 +290,13 @@ def _costs(config: CompareConfig, records: Mapping[Cell, Mapping[str, Any]]) -> 
                 )
             )
     return costs
+
+
+def _trained_by(record: Mapping[str, Any]) -> str:
+    if "kivuko" not in record:
+        return "a version that did not record itself"
+    commit = f" at {record['commit']}" if record["commit"] else ""
+    return f"kivuko {record['kivuko']}{commit} on {record['device']}"
 
 
 def _trials(config: CompareConfig, chosen: Mapping[str, int], validation: Mapping[str, float]) -> list[TrialResult]:

@@ -161,7 +161,9 @@ def _run(ranker: Ranker, index: LexicalIndex, collection: Collection, task: Task
 
 
 def _machine_translation(config: CompareConfig, language: LanguageConfig, layout: Layout) -> Translate:
-    translator = load_translator(TranslatorConfig(model=config.mt_model or "", source=language.code))
+    translator = load_translator(
+        TranslatorConfig(model=config.translation_model(language.code) or "", source=language.code)
+    )
     cache = TranslationCache(layout.out / "translations.jsonl")
 
     def translate(collection: Collection) -> Collection:

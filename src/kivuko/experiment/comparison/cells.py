@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kivuko.config import ObjectiveConfig, TrainingConfig
-from kivuko.experiment.comparison.config import CompareConfig, Trial
+from kivuko.experiment.comparison.config import CompareConfig
 
 SCORES = "scores.tsv"
 RECORD = "cell.json"
@@ -103,21 +102,3 @@ def final_cells(
 def is_final(config: CompareConfig, cell: Cell) -> bool:
     """Tell whether a trial would be among the cells that are tested, were it chosen."""
     return cell in final_cells(config, {cell.system: cell.trial}, systems=[cell.system])
-
-
-def with_trial(
-    training: TrainingConfig, objectives: Sequence[ObjectiveConfig], trial: Trial
-) -> tuple[TrainingConfig, tuple[ObjectiveConfig, ...]]:
-    """Return training and objectives as a trial has them; each objective takes what it reads."""
-    given = trial.model_dump(exclude_none=True)
-    rates: dict[str, Any] = {key: given[key] for key in ("learning_rate", "embedding_learning_rate") if key in given}
-    told = tuple(
-        ObjectiveConfig(
-            **(
-                objective.model_dump(include=objective.model_fields_set)
-                | {key: value for key, value in given.items() if key in objective.options}
-            )
-        )
-        for objective in objectives
-    )
-    return training.model_copy(update=rates), told

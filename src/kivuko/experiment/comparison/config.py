@@ -16,6 +16,7 @@ from kivuko.config import (
     TransplantConfig,
 )
 from kivuko.evaluation.measures import parse_measures
+from kivuko.experiment.comparison.trials import Trial, with_trial
 from kivuko.search.fusion import Normalization
 
 # A name is a folder and a column of tables.
@@ -97,6 +98,7 @@ class LanguageConfig(Frozen):
         tasks: What it is tested on.
         validation: Where trials are chosen; by default on held-out sentence pairs.
         translated: Training queries that were translated into it, for systems with `translate_train`.
+        mt_model: Directory or hub id of its translation model; the comparison's own by default.
         high_resource: Whether it counts as such in the language gap.
     """
 
@@ -105,6 +107,7 @@ class LanguageConfig(Frozen):
     tasks: tuple[TaskConfig, ...] = Field(min_length=1)
     validation: ValidationTask | None = None
     translated: TriplesConfig | None = None
+    mt_model: str | None = None
     high_resource: bool = False
 
     @model_validator(mode="after")
@@ -113,32 +116,7 @@ class LanguageConfig(Frozen):
         if foreign:
             raise ValueError(f"language {self.code} was given bitext in {', '.join(foreign)}")
         _unique("task", [task.name for task in self.tasks])
-        tested = {(task.collection.resolve(), task.split) for task in self.tasks}
-        if self.validation and (self.validation.collection.resolve(), self.validation.split) in tested:
-            raise ValueError(f"language {self.code} would choose its trials on a collection that it is tested on")
         return self
-
-
-class Trial(Frozen):
-    """Hyper-parameters to try; what is not given stays as it is.
-
-    Attributes:
-        learning_rate: Of the body.
-        embedding_learning_rate: Of the word embeddings.
-        epsilon: Of transport.
-        temperature: Of scores.
-        margin: Of the triplet loss.
-    """
-
-    learning_rate: float | None = Field(default=None, ge=0, le=1)
-    embedding_learning_rate: float | None = Field(default=None, ge=0, le=1)
-    epsilon: float | None = Field(default=None, gt=0, le=10)
-    temperature: float | None = Field(default=None, gt=0, le=10)
-    margin: float | None = Field(default=None, gt=0, le=2)
-
-    def label(self) -> str:
-        """Return what is tried, for tables."""
-        return ", ".join(f"{key} {value:g}" for key, value in self.model_dump(exclude_none=True).items()) or "as given"
 
 
 class SystemConfig(Frozen):
@@ -165,7 +143,8 @@ class SystemConfig(Frozen):
         return self.shuffled or all(objective.name is ObjectiveName.DIAGONAL for objective in self.objectives)
 
     @model_validator(mode="after")
-    def _trials_are_read(self) -> Self:
+    def _fits_together(self) -> Self:
+        _unique(f"objective of {self.name}", [objective.name for objective in self.objectives])
         if self.translate_train and (
             self.shuffled or [objective.name for objective in self.objectives] != [ObjectiveName.CONTRASTIVE]
         ):
@@ -234,9 +213,10 @@ class CompareConfig(Frozen):
         languages: What to compare in.
         systems: What to compare.
         reference: The system or baseline that all others are tested against; the first system by default.
+        also_test: Pairs of systems, the first tested against the second as well; p values are adjusted among them.
         baselines: What else stands in the table.
         fusions: Rankings fused from others.
-        mt_model: Directory or hub id of the translation model of `mt` and `mt-bm25`.
+        mt_model: Directory or hub id of the translation model of `mt` and `mt-bm25`, for languages without their own.
         seeds: One run of each system for each.
         pairs: Sentence pairs that a student sees; several make a learning curve, the largest is the comparison.
         curve_seeds: Seeds of the smaller ones; the first by default.
@@ -256,6 +236,7 @@ class CompareConfig(Frozen):
     languages: tuple[LanguageConfig, ...] = Field(min_length=1)
     systems: tuple[SystemConfig, ...] = Field(min_length=1)
     reference: str | None = None
+    also_test: tuple[tuple[str, str], ...] = ()
     baselines: tuple[Baseline, ...] = (Baseline.ZERO_SHOT, Baseline.UNTRAINED)
     fusions: tuple[FusionConfig, ...] = ()
     mt_model: str | None = None
@@ -289,12 +270,16 @@ class CompareConfig(Frozen):
         """Return the system of that name."""
         return next(system for system in self.systems if system.name == name)
 
+    def translation_model(self, code: str) -> str | None:
+        """Return the translation model of a language."""
+        return self.language(code).mt_model or self.mt_model
+
     def trials_of(self, system: SystemConfig) -> tuple[Trial, ...]:
         """Return what a system tries, leaving out what its objectives would not read."""
         if system.trials is not None:
             return system.trials
         read = {"learning_rate", "embedding_learning_rate"} | {o for term in system.objectives for o in term.options}
-        return tuple(trial.model_copy(update=_without(trial, read)) for trial in self.tuning.trials)
+        return tuple(Trial(**trial.model_dump(include=read)) for trial in self.tuning.trials)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -309,13 +294,15 @@ class CompareConfig(Frozen):
             unknown = sorted(set(fusion.systems) - set(names) | {fusion.name} & set(fusion.systems))
             if unknown:
                 raise ValueError(f"fusion {fusion.name} names {', '.join(unknown)}; known are {', '.join(names)}")
-        counts = {system.name: len(self.trials_of(system)) for system in self.systems}
-        if len(set(counts.values())) > 1:
-            told = ", ".join(f"{name} {count}" for name, count in counts.items())
-            raise ValueError(f"every system needs the same number of trials, or the comparison is not fair; got {told}")
-        foreign = sorted(set(self.tuning.languages) - {language.code for language in self.languages})
-        if foreign:
-            raise ValueError(f"trials are to be chosen on {', '.join(foreign)}, which is not among the languages")
+        _unique("pair of also_test", [" and ".join(sorted(pair)) for pair in self.also_test])
+        for pair in self.also_test:
+            if unknown := sorted(set(pair) - set(names)):
+                raise ValueError(f"also_test names {', '.join(unknown)}; known are {', '.join(names)}")
+            if pair[0] == pair[1] or self.reference_name in pair:
+                raise ValueError(
+                    f"also_test has {pair[0]} against {pair[1]}; it takes two systems, neither of them the reference "
+                    f"{self.reference_name}, against which all others are tested anyway"
+                )
         untranslated = [language.code for language in self.languages if language.translated is None]
         for system in self.systems:
             if system.translate_train and untranslated:
@@ -323,15 +310,52 @@ class CompareConfig(Frozen):
                     f"{system.name} has translate_train, which needs `translated` (triples, queries, passages) "
                     f"in every language; it is missing in {', '.join(untranslated)}"
                 )
-        if {Baseline.MT, Baseline.MT_BM25} & set(self.baselines) and self.mt_model is None:
-            raise ValueError("the baselines mt and mt-bm25 need mt_model")
+        without = [each.code for each in self.languages if self.translation_model(each.code) is None]
+        if without and {Baseline.MT, Baseline.MT_BM25} & set(self.baselines):
+            raise ValueError(f"the baselines mt and mt-bm25 need mt_model; {', '.join(without)} has none")
         if min(self.pairs) < self.training.batch_size:
             raise ValueError(f"pairs must be at least one batch of {self.training.batch_size}, got {min(self.pairs)}")
         return self
 
+    @model_validator(mode="after")
+    def _trials_fit_together(self) -> Self:
+        for system in self.systems:
+            trials = self.trials_of(system)
+            if len({with_trial(self.training, system.objectives, trial) for trial in trials}) < len(trials):
+                labels = "; ".join(trial.label() for trial in trials)
+                raise ValueError(
+                    f"trials of {system.name} come to the same: {labels}. A trial is one that changes what the system "
+                    "reads; give it `trials` of its own, as many as the others have"
+                )
+        counts = {system.name: len(self.trials_of(system)) for system in self.systems}
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise ValueError(f"every system needs the same number of trials, or the comparison is not fair; got {told}")
+        foreign = sorted(set(self.tuning.languages) - {language.code for language in self.languages})
+        if foreign:
+            raise ValueError(f"trials are to be chosen on {', '.join(foreign)}, which is not among the languages")
+        return self
 
-def _without(trial: Trial, read: set[str]) -> dict[str, Any]:
-    return {key: None for key in trial.model_dump(exclude_none=True) if key not in read}
+    @model_validator(mode="after")
+    def _tasks_fit_together(self) -> Self:
+        tested: dict[tuple[Path, str], str] = {}
+        measured: dict[str, tuple[str, str]] = {}
+        for language in self.languages:
+            for task in language.tasks:
+                tested[task.collection.resolve(), task.split] = language.code
+                code, measures = measured.setdefault(task.name, (language.code, task.measures))
+                if measures.split() != task.measures.split():
+                    raise ValueError(
+                        f"task {task.name} has the measures {measures} in {code} and {task.measures} in "
+                        f"{language.code}; a task of one name is measured in one way, so give one of them another name"
+                    )
+        for language in self.languages:
+            told = language.validation
+            if told and (by := tested.get((told.collection.resolve(), told.split))):
+                raise ValueError(
+                    f"language {language.code} would choose its trials on a collection that {by} is tested on"
+                )
+        return self
 
 
 def _unique(what: str, names: Any) -> None:

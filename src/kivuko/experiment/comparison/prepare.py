@@ -108,18 +108,23 @@ def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
 
 
 def refuse_leaks(language: LanguageConfig) -> None:
-    """Refuse bitext that has test items in it, up to case, white space and Unicode form.
+    """Refuse bitext that has items of a task or of the validation collection in it.
+
+    Up to case, white space and Unicode form.
 
     Raises:
         ConfigError: With how many of what, and what to do.
     """
     bitexts = [read_bitext(source) for source in language.bitext]
-    for task in language.tasks:
-        found = find_leaks(bitexts, read_collection(task.collection, split=task.split))
+    asked = [(task.name, task.collection, task.split) for task in language.tasks]
+    if language.validation:
+        asked.append(("the validation", language.validation.collection, language.validation.split))
+    for name, collection, split in asked:
+        found = find_leaks(bitexts, read_collection(collection, split=split))
         if found.training.exact:
             raise ConfigError(
-                f"The bitext of {language.code} has items of {task.name} in it. {found.summary()} Remove them with "
-                f"`kivuko bitext clean --against {task.collection}`, or set allow_leaks to train on them all the same."
+                f"The bitext of {language.code} has items of {name} in it. {found.summary()} Remove them with "
+                f"`kivuko bitext clean --against {collection}`, or set allow_leaks to train on them all the same."
             )
 
 

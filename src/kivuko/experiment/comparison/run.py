@@ -142,13 +142,14 @@ def choose(config: CompareConfig, trials: Sequence[Cell], out: Path) -> dict[str
 
 def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
     plan = out / PLAN
-    told = config.model_dump(mode="json")
     if plan.exists():
         if not resume:
             raise ConfigError(f"A comparison is at {out}. Give --resume to go on with it, or another --out.")
         # Read as a config, so that what was not known when it was begun has its default.
-        before = parse_config(CompareConfig, json.loads(plan.read_text(encoding="utf-8")), origin=str(plan)).model_dump(
-            mode="json"
+        begun = parse_config(CompareConfig, json.loads(plan.read_text(encoding="utf-8")), origin=str(plan))
+        # A translation model may be told later, of a language that had none.
+        before, told = (
+            each.model_dump(mode="json", exclude={"languages": {"__all__": {"mt_model"}}}) for each in (begun, config)
         )
         # How many trials and seeds there are may grow; what a finished cell was made with may not change.
         fixed = ("teacher", "student", "dimensions", "held_out", "transplant", "training", "allow_other_sizes")
@@ -157,6 +158,9 @@ def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
             name = "name" if part == "systems" else "code"
             now = {each[name]: each for each in told[part]}
             changed += [f"{part}.{each[name]}" for each in before[part] if now.get(each[name], each) != each]
+        for code in sorted({each.code for each in begun.languages} & {each.code for each in config.languages}):
+            if begun.translation_model(code) not in (None, config.translation_model(code)):
+                changed.append(f"mt_model of {code}")
         if before["tuning"] != told["tuning"]:
             changed.append("tuning")
         if changed:
@@ -167,7 +171,7 @@ def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
     elif out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty and no comparison is in it. Give another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    write_json(plan, told)
+    write_json(plan, config.model_dump(mode="json"))
 
 
 def _same_size(config: CompareConfig, layout: Layout) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from sentence_transformers import MultiVectorEncoder
 
+import kivuko
 from kivuko.data.bitext import Bitext
 from kivuko.data.collections import read_collection
 from kivuko.data.formats.translated_triples import read_translated_triples
@@ -20,11 +21,13 @@ from kivuko.data.pairs import SentencePair, TranslatedTriple
 from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
-from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, is_final, with_trial
+from kivuko.experiment.comparison.cells import RECORD, Cell, Layout, is_final
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
 from kivuko.experiment.comparison.prepare import index_of, language_bitext
 from kivuko.experiment.comparison.scoring import score_model
+from kivuko.experiment.comparison.trials import with_trial
 from kivuko.experiment.cost import Meter
+from kivuko.experiment.provenance import source_commit
 from kivuko.experiment.unfinished import write_json
 from kivuko.losses import TeacherMemory, build_loss
 from kivuko.models.encoder import load_encoder, model_digest, parameter_count
@@ -94,18 +97,36 @@ def triples_of(config: CompareConfig, cell: Cell) -> list[TranslatedTriple]:
 def order_of(config: CompareConfig, bitexts: Sequence[Bitext], cell: Cell) -> list[SentencePair]:
     """Return the pairs that a cell sees, in their order: the same for all systems.
 
-    For a shuffled system the English sentences are the same, in the same order; their translations are not.
+    For a shuffled system the English sentences are the same, in the same order, each with the translation of another.
+
+    Raises:
+        ConfigError: If too few pairs of a shuffled system differ.
     """
     available = sum(round(len(bitext.pairs) * bitext.source.weight) for bitext in bitexts)
     batch_size = config.training.batch_size
     epochs = math.ceil(cell.pairs / max(1, available - batch_size)) + 1
     order = training_order(bitexts, epochs=epochs, batch_size=batch_size, seed=cell.seed)
     order = order[: cell.pairs // batch_size * batch_size]
-    if config.system(cell.system).shuffled:
-        translations = [pair.translation for pair in order]
-        random.Random(cell.seed).shuffle(translations)  # noqa: S311 - a shuffle, not a secret
-        order = [pair._replace(translation=other) for pair, other in zip(order, translations, strict=True)]
-    return order
+    return _deranged(order, cell.seed) if config.system(cell.system).shuffled else order
+
+
+def _deranged(order: Sequence[SentencePair], seed: int) -> list[SentencePair]:
+    """Give every English sentence the translation of another one, in a random order that the seed decides."""
+    own: dict[str, set[str]] = {}
+    for pair in order:
+        own.setdefault(pair.english, set()).add(pair.translation)
+    others = [pair.translation for pair in order]
+    random.Random(seed).shuffle(others)  # noqa: S311 - a shuffle, not a secret
+    # A shuffle leaves some in their place: those are exchanged with the next with which both are wrong.
+    for place, pair in enumerate(order):
+        if others[place] in own[pair.english]:
+            for there in (*range(place + 1, len(order)), *range(place)):
+                if others[there] not in own[pair.english] and others[place] not in own[order[there].english]:
+                    others[place], others[there] = others[there], others[place]
+                    break
+            else:
+                raise ConfigError(f"Too few sentence pairs differ to shuffle them: {pair.english!r} keeps its own.")
+    return [pair._replace(translation=other) for pair, other in zip(order, others, strict=True)]
 
 
 def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, Any], MultiVectorEncoder]:
@@ -150,6 +171,9 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, An
             "cell": cell._asdict(),
             "objectives": [objective.model_dump(mode="json") for objective in objectives],
             "training": training.model_dump(mode="json"),
+            "kivuko": kivuko.__version__,
+            "commit": source_commit(),
+            "device": str(student.device),
             "parameters": parameter_count(student),
             "steps": log.steps,
             "order_sha256": _digest(order),
