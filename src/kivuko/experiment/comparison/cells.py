@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kivuko.config import ObjectiveConfig, TrainingConfig
 from kivuko.experiment.comparison.config import CompareConfig, Trial
+from kivuko.experiment.comparison.task_config import TaskConfig
 
 SCORES = "scores.tsv"
 RECORD = "cell.json"
@@ -59,6 +60,11 @@ class Layout:
     def baseline(self, language: str, name: str) -> Path:
         """Return where the files of an untrained system or a fusion lie."""
         return self.out / "baselines" / language / name
+
+
+def run_path(directory: Path, task: TaskConfig) -> Path:
+    """Return where the TREC run of a task lies."""
+    return directory / f"{task.name}.trec"
 
 
 def tuning_cells(config: CompareConfig) -> list[Cell]:
