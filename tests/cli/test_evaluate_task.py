@@ -49,6 +49,7 @@ def test_a_task_gives_json_a_run_and_values_per_query(downloads: Path, tiny_enco
     assert done.exit_code == 0, done.exception
     result = json.loads(done.stdout)
     assert result["incomplete"]
+    assert result["sizes_known"]
     assert result["measures"]["en-sw"].keys() == {"MaxSim", "single vector"}
     assert "queries 5 instead of 390" in done.stderr
     assert len(list(read_trec_run(str(tmp_path / "out.trec")))) == 50

@@ -44,6 +44,16 @@ def test_published_sizes_are_found_by_pair_and_split_then_by_split() -> None:
     assert find_entry("ciral").wanted(Pair("en", "fr"), "test-a") == Counts()
     assert find_entry("mewsli-x").wanted(None, "dev") == Counts(2_991, 1_003_893, None)
     assert find_entry("belebele").wanted(Pair("so", "sw"), "test").queries == 900
+    assert find_entry("afriqa").wanted(Pair("sw", "en"), "test") == Counts(295, None, 295)
+    assert find_entry("tatoeba").wanted(Pair("be", "en"), "test").queries == 1_000
+    assert find_entry("tatoeba").wanted(Pair("cy", "en"), "test").queries == 575
+    assert find_entry("hc4").wanted(Pair("en", "zh"), "train") == Counts(23, 646_305, 341)
+    assert find_entry("wikiclir").wanted(Pair("en", "simple"), "all").queries == 114_572
+
+
+def test_every_language_of_wikiclir_has_its_sizes() -> None:
+    entry = find_entry("wikiclir")
+    assert all(None not in entry.wanted(entry.pair(language), "all") for language in entry.languages.split())
 
 
 def test_sizes_other_than_the_published_ones_are_refused() -> None:

@@ -63,6 +63,27 @@ def test_sizes_other_than_published_are_refused_unless_allowed(tatoeba: Path) ->
     assert "queries 5 instead of 390" in open_task("tatoeba:sw", data=tatoeba, allow_incomplete=True).incomplete
 
 
+def beir(folder: Path, split: str) -> None:
+    lines(folder / "corpus.jsonl", {"_id": "d", "text": "Nile"})
+    lines(folder / "queries.jsonl", {"_id": "q", "text": "Nile"})
+    lines(folder / f"qrels/{split}.tsv", "q\td\t1")
+
+
+def test_a_part_of_afriqa_is_refused_and_what_has_no_published_size_is_said_to_be_unchecked(tmp_path: Path) -> None:
+    for pair in ("sw-en", "ig-en"):
+        beir(tmp_path / "afriqa" / pair, "test")
+    with pytest.raises(DataError, match="queries 1 instead of 295, judgments 1 instead of 295"):
+        open_task("afriqa:sw", data=tmp_path)
+    assert "no published size of afriqa:ig, test, is known" in open_task("afriqa:ig", data=tmp_path).unchecked
+    assert not open_task("afriqa:sw", data=tmp_path, allow_incomplete=True).unchecked
+
+
+def test_tatoeba_is_named_by_either_code(tatoeba: Path) -> None:
+    for name in ("tatoeba:sw", "tatoeba:swh"):
+        with pytest.raises(DataError, match="queries 5 instead of 390"):
+            open_task(name, data=tatoeba)
+
+
 def test_a_subset_of_lareqa_keeps_questions_candidates_and_judgments_of_its_languages(xquad: Path) -> None:
     task = open_task("lareqa:de,en", data=xquad, allow_incomplete=True)
     (pool,) = task.parts
@@ -95,9 +116,7 @@ def test_malformed_names_are_refused(name: str, expected: str, tmp_path: Path) -
 
 
 def test_any_beir_folder_is_a_task(tmp_path: Path) -> None:
-    lines(tmp_path / "corpus.jsonl", {"_id": "d", "text": "Nile"})
-    lines(tmp_path / "queries.jsonl", {"_id": "q", "text": "Nile"})
-    lines(tmp_path / "qrels/dev.tsv", "q\td\t1")
+    beir(tmp_path, "dev")
     assert open_task(f"beir:{tmp_path}", split="dev").parts[0].collection.qrels == [Qrel("q", "d", 1)]
 
 

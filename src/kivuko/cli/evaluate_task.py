@@ -78,6 +78,8 @@ def run_task(
     task = open_task(name, split=split, data=data_directory(data), allow_incomplete=allow_incomplete)
     if task.incomplete:
         say(f"warning: {task.incomplete}")
+    if task.unchecked:
+        say(f"note: {task.unchecked}")
     try:
         parsed = parse_measures(measures or task.measures)
     except ValueError as error:
@@ -102,6 +104,7 @@ def run_task(
     if as_json:
         about = {"task": name, "split": task.split, "query_model": query_model, "document_model": document_name}
         sizes = {"documents": found.documents, "incomplete": bool(task.incomplete)}
+        sizes["sizes_known"] = task.entry is not None and not task.unchecked
         if task.revision:
             about["revision"] = task.revision
         typer.echo(json.dumps(about | sizes | {"measures": found.means()}, ensure_ascii=False))

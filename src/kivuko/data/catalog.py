@@ -123,6 +123,6 @@ def find_entry(name: str) -> Entry:
 
 
 def _entry(name: str, values: dict[str, Any]) -> Entry:
-    counts = {key: Counts(*sizes) for key, sizes in values.pop("counts", {}).items()}
+    counts = {key: Counts(*(size or None for size in sizes)) for key, sizes in values.pop("counts", {}).items()}
     lists = {key: tuple(values[key]) for key in ("splits", "layout", "folders")}
     return Entry(name=name, counts=counts, **(values | lists))

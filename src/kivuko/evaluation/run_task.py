@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from kivuko.errors import DataError, ModelError
 from kivuko.evaluation.language_gap import list_fairness
 from kivuko.evaluation.measures import Measures, evaluate_run, required_depth
 from kivuko.evaluation.single_vector import cosine_scores, document_vectors
-from kivuko.evaluation.tasks import Part, Task
+from kivuko.evaluation.tasks import Part, Task, View
 from kivuko.search.build import build_index
 from kivuko.search.exact import MAX_SCORES, maxsim_scores
 from kivuko.search.index import Index, index_matches, load_index
@@ -95,7 +95,9 @@ def evaluate_task(
     measures: Sequence[Measure],
     *,
     index_directory: Path | None = None,
+    indexes: Mapping[str, Path] | None = None,
     overwrite: bool = False,
+    depth: int | None = None,
     batch_size: int = 32,
     progress: Callable[[int], None] | None = None,
 ) -> TaskEvaluation:
@@ -107,7 +109,9 @@ def evaluate_task(
         document_encoder: Encodes the documents, and the queries of a reversed part.
         measures: What to measure.
         index_directory: Where to keep the indexes, one folder for each part. One that fits is used again.
+        indexes: Part -> where its index lies instead.
         overwrite: Replace an index that does not fit.
+        depth: Results for each query; by default what the measures need (`required_depth`).
         batch_size: Texts encoded at once.
         progress: Called with the number of documents encoded since the last call.
 
@@ -124,14 +128,28 @@ def evaluate_task(
         with ExitStack() as stack:
             folder = index_directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kivuko-")))
             folder.mkdir(parents=True, exist_ok=True)
-            index = _index(
-                part, answering, folder / _file_name(part.name), overwrite, batch_size=batch_size, progress=progress
-            )
+            place = (indexes or {}).get(part.name, folder / _file_name(part.name))
+            index = _index(part, answering, place, overwrite, batch_size=batch_size, progress=progress)
             documents += len(index)
-            found = _rank(part, queries, index, asking.model, required_depth(measures), batch_size)
+            found = _rank(part, queries, index, asking.model, depth or required_depth(measures), batch_size)
             run += _scored(queries, index, found[MAXSIM, ""], "")
             outcomes += _measure(part, queries, index, found, measures)
     return TaskEvaluation(outcomes, run, documents)
+
+
+def measure_run(part: Part, run: Sequence[ScoredDoc], measures: Sequence[Measure]) -> Iterator[Outcome]:
+    """Measure a run over the whole pool of a part, by those of its views that search all of it.
+
+    Args:
+        part: The part.
+        run: What was found; queries of other parts are passed over.
+        measures: What to measure.
+    """
+    doc_ids = [document.doc_id for document in part.collection.corpus]
+    for view in part.views:
+        if not view.document_prefix:
+            own = [found for found in run if found.query_id.startswith(view.query_prefix)]
+            yield Outcome(view.name, view.group, "", _measured(part, view, own, measures, doc_ids))
 
 
 def _index(
@@ -216,24 +234,30 @@ def _measure(
     if {qrel.doc_id for qrel in part.collection.qrels}.isdisjoint(index.doc_ids):
         raise DataError(f"{part.name}: the judgments name no document, as {part.collection.qrels[0].doc_id!r}.")
     for view in part.views:
-        qrels = [
-            qrel
-            for qrel in part.collection.qrels
-            if qrel.query_id.startswith(view.query_prefix) and qrel.doc_id.startswith(view.document_prefix)
-        ]
         for scoring in SCORINGS:
             run = list(_scored(queries, index, found[scoring, view.document_prefix], view.query_prefix))
-            measured = evaluate_run(qrels, run, measures)
-            if view.is_multilingual:
-                measured = _with_fairness(measured, qrels, run, index, min(_FAIR, required_depth(measures)))
-            yield Outcome(view.name, view.group, scoring, measured)
+            yield Outcome(view.name, view.group, scoring, _measured(part, view, run, measures, index.doc_ids))
+
+
+def _measured(
+    part: Part, view: View, run: Sequence[ScoredDoc], measures: Sequence[Measure], doc_ids: Iterable[str]
+) -> Measures:
+    qrels = [
+        qrel
+        for qrel in part.collection.qrels
+        if qrel.query_id.startswith(view.query_prefix) and qrel.doc_id.startswith(view.document_prefix)
+    ]
+    measured = evaluate_run(qrels, run, measures)
+    if view.is_multilingual:
+        measured = _with_fairness(measured, qrels, run, doc_ids, min(_FAIR, required_depth(measures)))
+    return measured
 
 
 def _with_fairness(
-    measured: Measures, qrels: Sequence[Qrel], run: Sequence[ScoredDoc], index: Index, cutoff: int
+    measured: Measures, qrels: Sequence[Qrel], run: Sequence[ScoredDoc], doc_ids: Iterable[str], cutoff: int
 ) -> Measures:
     """Add PEER: whether the languages of the documents, which their ids begin with, are ranked alike."""
-    languages = {doc_id: doc_id[:2] for doc_id in (*index.doc_ids, *(qrel.doc_id for qrel in qrels))}
+    languages = {doc_id: doc_id[:2] for doc_id in (*doc_ids, *(qrel.doc_id for qrel in qrels))}
     fairness = list_fairness(qrels, run, languages, cutoff=cutoff)
     return replace(
         measured,

@@ -11,6 +11,7 @@ from kivuko.data.catalog import Entry, Pair, find_entry
 from kivuko.data.collections import Collection, Document, Query, read_collection
 from kivuko.data.formats.hub import read_hub
 from kivuko.data.formats.irds import read_irds
+from kivuko.data.formats.tatoeba import ISO_639_1
 from kivuko.data.published import check_counts, check_languages, downloaded_revision, read_published
 from kivuko.errors import ConfigError, DataError
 
@@ -56,6 +57,7 @@ class Task:
         parts: Its pools.
         entry: Its description; None for a folder or an id of ir_datasets.
         incomplete: What differs from the published sizes, where that was allowed.
+        unchecked: That no published sizes are known, where none are.
         revision: Of a data set of the hub, where it is known; of several, with spaces between.
     """
 
@@ -65,7 +67,48 @@ class Task:
     parts: Sequence[Part]
     entry: Entry | None = None
     incomplete: str = ""
+    unchecked: str = ""
     revision: str = ""
+
+
+class Outline(NamedTuple):
+    """What a task's name says of it, before any file is read.
+
+    Attributes:
+        split: The customary judgments.
+        measures: The customary measures.
+        languages: Those of its queries and documents; none where nothing says (`irds:`, `hub:`, `beir:`).
+        directions: For each of its parts, the languages of queries and documents; None for a pool of several.
+    """
+
+    split: str
+    measures: str
+    languages: tuple[str, ...]
+    directions: tuple[Pair | None, ...]
+
+
+def outline(name: str) -> Outline:
+    """Return what a task's name says of it.
+
+    Example:
+        >>> [str(direction) for direction in outline("tatoeba:sw").directions]
+        ['sw-en', 'en-sw']
+
+    Raises:
+        ConfigError: If there is no such task or language.
+    """
+    kind, _, argument = name.partition(":")
+    if kind in _ANY:
+        if not argument:
+            raise ConfigError(f"Expected {kind}:<{_ANY[kind]}>, got {name!r}.")
+        return Outline("test", DEFAULT_MEASURES, (), (None,))
+    entry = find_entry(kind)
+    pair, languages = _languages(entry, argument)
+    directions: tuple[Pair | None, ...] = (pair,)
+    if pair is not None and kind == "tatoeba":
+        directions = (pair, Pair(pair.documents, pair.queries))
+    spoken = pair or tuple(languages or entry.languages.split())
+    return Outline(entry.splits[0], entry.measures, tuple(spoken), directions)
 
 
 def open_task(name: str, *, split: str = "", data: Path | None = None, allow_incomplete: bool = False) -> Task:
@@ -83,26 +126,28 @@ def open_task(name: str, *, split: str = "", data: Path | None = None, allow_inc
         DataError: If a file is missing or malformed, or sizes differ from the published ones.
     """
     kind, _, argument = name.partition(":")
+    split = split or outline(name).split
     if kind in _ANY:
-        if not argument:
-            raise ConfigError(f"Expected {kind}:<{_ANY[kind]}>, got {name!r}.")
-        return _any(name, kind, argument, split or "test")
+        return _any(name, kind, argument, split)
     entry = find_entry(kind)
-    split = split or entry.splits[0]
     pair, languages = _languages(entry, argument)
     collection = read_published(entry, pair, split, data)
-    incomplete = ""
+    incomplete = unchecked = ""
+    wanted = entry.wanted(pair, split)
+    if kind != "lareqa" and wanted.queries is None:
+        unchecked = f"no published size of {name}, {split}, is known: nobody checked that the download is whole"
     try:
         if kind == "lareqa":
             check_languages(collection, entry, languages)
         else:
-            check_counts(collection, entry.wanted(pair, split), f"{name}, {split}")
+            check_counts(collection, wanted, f"{name}, {split}")
     except DataError as error:
         if not allow_incomplete:
             raise
         incomplete = str(error)
     revision = "" if data is None else downloaded_revision(data, entry.folders)
-    return Task(name, split, entry.measures, _parts(kind, collection, pair, languages), entry, incomplete, revision)
+    parts = _parts(kind, collection, pair, languages)
+    return Task(name, split, entry.measures, parts, entry, incomplete, unchecked, revision)
 
 
 def _any(name: str, kind: str, argument: str, split: str) -> Task:
@@ -121,6 +166,8 @@ def _languages(entry: Entry, argument: str) -> tuple[Pair | None, list[str]]:
     if entry.direction != "pool":
         if not argument:
             raise ConfigError(f"Which languages? Expected {entry.name}{entry.argument}; it has {entry.languages}.")
+        if entry.name == "tatoeba":  # whose files are named by ISO 639-3
+            argument = ISO_639_1.get(argument, argument)
         pair, known = entry.pair(argument), entry.languages.split()
         unknown = sorted({*pair} - {*known, "en"})
         # Where the catalog lists codes alone, there are no others; queries of one's own may ask English documents.

@@ -82,8 +82,9 @@ def print_dry_run(plan: DryRun, *, jobs: int = 1) -> None:
     ]
     if plan.hours is not None:
         lines.append(f"about {plan.hours / jobs:.1f} hours with {jobs} at a time")
+    lines += plan.left_out
     for line in lines:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _write_all(directory: Path, files: Mapping[str, str]) -> None:

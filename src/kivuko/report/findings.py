@@ -1,11 +1,13 @@
 """The report of a comparison, section by section."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from kivuko import __version__
 from kivuko.evaluation.equivalence import OVERALL
 from kivuko.experiment.comparison.answer import Answer, TaskAnswer
 from kivuko.experiment.comparison.config import Baseline, SystemConfig
+from kivuko.experiment.comparison.left_out import left_out
 from kivuko.experiment.provenance import source_commit
 from kivuko.report import result_tables as tables
 from kivuko.report.document import Block, Document, Items, Picture, Section, Subheading, Table, code, plain
@@ -204,6 +206,7 @@ def _left_out(answer: Answer) -> list[Block]:
     found: list[Block] = []
     for task in answer.tasks:
         entries = [*map(plain, task.unanswered), *_untested(answer, task)]
+        entries += map(plain, left_out(answer.config, task.task))
         if entries:
             found += [Subheading(task.measure)] if len(answer.tasks) > 1 else []
             found.append(Items(list(dict.fromkeys(entries))))
@@ -271,7 +274,8 @@ def _conditions(answer: Answer, command: str) -> list[Block]:
             ),
             listed(
                 [
-                    f"{task.name} ({code(task.collection.name)}, {plain(task.split)}: {task.measures})"
+                    f"{task.name} ({code(task.task or Path(task.place).name)}, {plain(task.split)}: {task.measures})"
+                    + ("; fewer texts than were published are allowed" if task.allow_incomplete else "")
                     for task in language.tasks
                 ]
             ),

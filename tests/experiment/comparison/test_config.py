@@ -58,6 +58,29 @@ def test_choosing_trials_on_test_data_is_refused(values: dict[str, Any]) -> None
     assert "language ha would choose its trials" in refused(values, languages=[language, other])
 
 
+def test_task_is_a_collection_or_has_a_name(values: dict[str, Any]) -> None:
+    language = values["languages"][0]
+
+    def told(**task: Any) -> str:
+        return refused(values, languages=[language | {"tasks": [{"name": "t"} | task]}])
+
+    assert "needs a `collection` (BEIR folder) or a `task`" in told()
+    assert "and not both" in told(collection="folder", task="tatoeba:sw")
+    assert "There is no task 'tatoba'" in told(task="tatoba:sw")
+    assert "language sw is tested on ciral:ha, which is of en, ha" in told(task="ciral:ha")
+    assert "language sw is tested on lareqa, which is of ar, de" in told(task="lareqa")
+    assert "only a named `task` reads" in told(collection="folder", data="downloads")
+    assert "only a `collection` reads" in told(task="tatoeba:sw", translations="folder")
+
+
+def test_named_task_has_its_customary_split_and_measures(values: dict[str, Any]) -> None:
+    tasks = [{"name": "ciral", "task": "ciral:sw"}, {"name": "own", "task": "ciral:sw", "split": "dev"}]
+    languages = [values["languages"][0] | {"tasks": tasks}]
+    config = parse_config(CompareConfig, values | {"languages": languages}, origin="test")
+    found = [(task.split, task.measures) for task in config.languages[0].tasks]
+    assert found == [("test-a", "nDCG@20 R@100"), ("dev", "nDCG@20 R@100")]
+
+
 def test_unknown_names_are_refused(values: dict[str, Any]) -> None:
     assert "reference 'nobody' is none of" in refused(values, reference="nobody")
     assert "fusion both names nobody" in refused(values, fusions=[{"name": "both", "systems": ["psq", "nobody"]}])
@@ -113,7 +136,7 @@ def test_published_comparisons_are_valid(path: Path) -> None:
 
 
 def test_documented_config_is_valid(tmp_path: Path) -> None:
-    [block] = re.findall(r"```toml\n(.+?)```", (ROOT / "docs" / "compare.md").read_text(encoding="utf-8"), re.DOTALL)
+    block, *_ = re.findall(r"```toml\n(.+?)```", (ROOT / "docs" / "compare.md").read_text(encoding="utf-8"), re.DOTALL)
     path = tmp_path / "compare.toml"
     path.write_text(block, encoding="utf-8")
     config = load_config(path, CompareConfig)

@@ -12,11 +12,15 @@ from kivuko.data.formats.files import Documents
 from kivuko.errors import ConfigError, DataError
 
 
-def read_irds(identifier: str) -> Collection:
+def read_irds(identifier: str, *, asked: str = "") -> Collection:
     """Open a data set by its id, as in `miracl/sw/dev`.
 
     What a document and a query say is what ir_datasets calls their default text: for most sets the title and the text
     of a document, and the title of a topic. Nothing but its iterators is used, which parse the files as published.
+
+    Args:
+        identifier: Of the set.
+        asked: Id of a set whose queries are asked instead of its own.
 
     Raises:
         ConfigError: If ir_datasets is not installed.
@@ -38,7 +42,8 @@ def read_irds(identifier: str) -> Collection:
     if missing:
         raise DataError(f"irds:{identifier} has no {' and no '.join(missing)}: choose one of its splits.")
     with _fetching(identifier):
-        queries = [Query(str(query.query_id), query.default_text()) for query in dataset.queries_iter()]
+        asking = ir_datasets.load(asked) if asked else dataset
+        queries = [Query(str(query.query_id), query.default_text()) for query in asking.queries_iter()]
         qrels = [Qrel(str(qrel.query_id), str(qrel.doc_id), int(qrel.relevance)) for qrel in dataset.qrels_iter()]
     return Collection(Documents(partial(_documents, dataset, identifier)), queries, qrels)
 

@@ -11,12 +11,15 @@ from kivuko.errors import DataError
 
 # The files are named by ISO 639-3, some of them by an individual language where ISO 639-1 knows a macrolanguage.
 _CODES = (
-    "af:afr am:amh ar:ara bg:bul bn:ben cs:ces cy:cym da:dan de:deu el:ell es:spa et:est eu:eus fa:pes fi:fin "
-    "fr:fra ga:gle he:heb hi:hin hu:hun id:ind it:ita ja:jpn jv:jav ka:kat kk:kaz km:khm ko:kor lt:lit ml:mal mr:mar "
-    "nl:nld pl:pol pt:por ro:ron ru:rus sv:swe sw:swh ta:tam te:tel th:tha tl:tgl tr:tur ug:uig uk:ukr ur:urd "
-    "vi:vie xh:xho zh:cmn"
+    "af:afr am:amh ar:ara az:aze be:bel bg:bul bn:ben br:bre bs:bos ca:cat ch:cha cs:ces cy:cym da:dan de:deu "
+    "el:ell eo:epo es:spa et:est eu:eus fa:pes fi:fin fo:fao fr:fra fy:fry ga:gle gd:gla gl:glg he:heb hi:hin "
+    "hr:hrv hu:hun hy:hye ia:ina id:ind ie:ile io:ido is:isl it:ita ja:jpn jv:jav ka:kat kk:kaz km:khm ko:kor "
+    "ku:kur kw:cor la:lat lt:lit lv:lvs mk:mkd ml:mal mn:mon mr:mar ms:zsm nb:nob nl:nld nn:nno oc:oci pl:pol "
+    "pt:por ro:ron ru:rus sk:slk sl:slv sq:sqi sr:srp sv:swe sw:swh ta:tam te:tel th:tha tk:tuk tl:tgl tr:tur "
+    "tt:tat ug:uig uk:ukr ur:urd uz:uzb vi:vie xh:xho yi:yid zh:cmn"
 )
 ISO_639_3 = dict(pair.split(":") for pair in _CODES.split())
+ISO_639_1 = {three: two for two, three in ISO_639_3.items()}
 
 
 def read_tatoeba(home: Path, language: str) -> Collection:

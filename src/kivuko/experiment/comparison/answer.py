@@ -13,6 +13,7 @@ from kivuko.evaluation.significance import Interval
 from kivuko.evaluation.variance import Effect, MixedModel, mixed_model, query_anova, seed_anova
 from kivuko.experiment.comparison.cells import Cell
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
+from kivuko.experiment.comparison.task_config import TaskConfig
 
 Found = TypeVar("Found")
 
@@ -149,12 +150,19 @@ def answer(
         config,
         [name for name in names if name in present],
         _means(scores, config.confidence),
-        [_task(config, scores, name, f"{name} {task.measures.split()[0]}") for name, task in tasks.items()],
+        [_task(config, scores, name, _tested(scores, task)) for name, task in tasks.items()],
         _curve(curve, config.confidence) if len(config.pairs) > 1 else [],
         _costs(config, records),
         _trials(config, chosen, validation),
         sorted({_trained_by(record) for record in records.values()}),
     )
+
+
+def _tested(scores: Iterable[Score], task: TaskConfig) -> str:
+    """Return the measure of a task that is tested: its first one, in the first of its views."""
+    first = task.measures.split()[0]
+    of_task = (score.measure for score in scores if score.measure.startswith(f"{task.name} "))
+    return next((measure for measure in of_task if measure.endswith(f" {first}")), f"{task.name} {first}")
 
 
 def _means(scores: Sequence[Score], confidence: float) -> list[Mean]:

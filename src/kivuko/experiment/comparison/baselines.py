@@ -10,12 +10,14 @@ from ir_measures import ScoredDoc
 
 from kivuko.data.collections import Collection
 from kivuko.data.trec import read_run
-from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.scores import Score, write_scores
-from kivuko.experiment.comparison.cells import RECORD, SCORES, Layout
-from kivuko.experiment.comparison.config import Baseline, CompareConfig, FusionConfig, LanguageConfig, TaskConfig
+from kivuko.experiment.comparison.cells import RECORD, SCORES, Layout, run_path
+from kivuko.experiment.comparison.config import Baseline, CompareConfig, FusionConfig, LanguageConfig
+from kivuko.experiment.comparison.left_out import why_not
+from kivuko.experiment.comparison.named_tasks import ENGLISH, directions, open_named, score_named_run
 from kivuko.experiment.comparison.prepare import language_bitext
-from kivuko.experiment.comparison.scoring import depth, read_task, run_path, score_model, score_run
+from kivuko.experiment.comparison.scoring import read_task, score_model, score_run
+from kivuko.experiment.comparison.task_config import TaskConfig
 from kivuko.experiment.unfinished import write_json
 from kivuko.models.encoder import load_encoder
 from kivuko.models.translation import TranslatorConfig, load_translator, translate_queries
@@ -109,7 +111,17 @@ def run_fusion(
             fused = reciprocal_rank_fusion(runs)
         else:
             fused = weighted_fusion(runs, weights=fusion.weights, normalization=fusion.normalization)
-        rows += score_run(fused, read_task(task), task, language.code, fusion.name, seed, place)
+        if task.task is None:
+            rows += score_run(fused, read_task(task), task, language.code, fusion.name, seed, place)
+            continue
+        whole = open_named(task)
+        asked = [{found.query_id for found in run} for run in runs]
+        parts = [
+            part for part in whole.parts if all(ids & {q.query_id for q in part.collection.queries} for ids in asked)
+        ]
+        rows += score_named_run(
+            *(whole, parts, fused, task, language.code), system=fusion.name, seed=seed, directory=place
+        )
     if rows:
         write_scores(place / SCORES, rows)
     return rows
@@ -126,11 +138,14 @@ def _lexical(
     indexes: dict[Path, LexicalIndex] = {}
     translated = baseline is Baseline.TRANSLATED_BM25
     for task in language.tasks:
+        if task.task is not None:
+            rows += _lexical_named(config, language, task, baseline, directory, translate)
+            continue
         if translated and task.translations is None:
             continue
         collection = read_task(task, translated=translated)
         asked = translate(collection) if translate else collection
-        folder = task.collection.resolve()
+        folder = Path(task.place).resolve()
         if folder not in indexes:
             indexes[folder] = build_lexical_index(collection.corpus, analyzer=_ENGLISH)
         ranker: Ranker = indexes[folder]
@@ -140,6 +155,30 @@ def _lexical(
         rows += score_run(run, collection, task, language.code, str(baseline), 0, directory)
     if rows:
         write_scores(directory / SCORES, rows)
+
+
+def _lexical_named(
+    config: CompareConfig,
+    language: LanguageConfig,
+    task: TaskConfig,
+    baseline: Baseline,
+    directory: Path,
+    translate: Translate | None,
+) -> list[Score]:
+    """Return the rows of those parts of a named task that the baseline can take part in."""
+    whole, run, parts = open_named(task), list[ScoredDoc](), []
+    for part, direction in zip(whole.parts, directions(task, language.code), strict=True):
+        if direction is None or why_not(baseline, task, direction, language.code):
+            continue
+        asked = translate(part.collection) if translate else part.collection
+        analyzer = _ENGLISH if direction.documents == ENGLISH else Analyzer()
+        index = build_lexical_index(part.collection.corpus, analyzer=analyzer)
+        ranker: Ranker = _psq(config, language, index) if baseline is Baseline.PSQ else index
+        run += _run(ranker, index, asked, task)
+        parts.append(part)
+    if not parts:
+        return []
+    return score_named_run(*(whole, parts, run, task, language.code), system=str(baseline), seed=0, directory=directory)
 
 
 def _psq(config: CompareConfig, language: LanguageConfig, index: LexicalIndex) -> PSQSearcher:
@@ -157,7 +196,7 @@ def _psq(config: CompareConfig, language: LanguageConfig, index: LexicalIndex) -
 def _run(ranker: Ranker, index: LexicalIndex, collection: Collection, task: TaskConfig) -> list[ScoredDoc]:
     judged = {qrel.query_id for qrel in collection.qrels}
     queries = [query for query in collection.queries if query.query_id in judged]
-    return run_queries(ranker, index.doc_ids, queries, top_k=depth(parse_measures(task.measures)))
+    return run_queries(ranker, index.doc_ids, queries, top_k=task.depth)
 
 
 def _machine_translation(config: CompareConfig, language: LanguageConfig, layout: Layout) -> Translate:

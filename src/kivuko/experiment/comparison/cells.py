@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kivuko.experiment.comparison.config import CompareConfig
+from kivuko.experiment.comparison.task_config import TaskConfig
 
 SCORES = "scores.tsv"
 RECORD = "cell.json"
@@ -58,6 +59,11 @@ class Layout:
     def baseline(self, language: str, name: str) -> Path:
         """Return where the files of an untrained system or a fusion lie."""
         return self.out / "baselines" / language / name
+
+
+def run_path(directory: Path, task: TaskConfig) -> Path:
+    """Return where the TREC run of a task lies."""
+    return directory / f"{task.name}.trec"
 
 
 def tuning_cells(config: CompareConfig) -> list[Cell]:

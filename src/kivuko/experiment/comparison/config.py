@@ -15,12 +15,9 @@ from kivuko.config import (
     TrainingConfig,
     TransplantConfig,
 )
-from kivuko.evaluation.measures import parse_measures
+from kivuko.experiment.comparison.task_config import Name, TaskConfig
 from kivuko.experiment.comparison.trials import Trial, with_trial
 from kivuko.search.fusion import Normalization
-
-# A name is a folder and a column of tables.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,40}$")]
 
 
 class Baseline(StrEnum):
@@ -36,31 +33,6 @@ class Baseline(StrEnum):
     MT_BM25 = "mt-bm25"
 
 
-class TaskConfig(Frozen):
-    """A collection that a language is tested on.
-
-    Attributes:
-        name: The same for all languages that are to be compared on it, for example `afriqa`.
-        collection: BEIR folder: queries in the language, documents in English.
-        split: Which judgments.
-        translations: BEIR folder with queries of the same ids in English, by hand: for `translated`, the ceiling.
-        measures: What is measured, as ir_measures writes it; the first is tested for significance.
-        same_queries: Whether a query id is the same question in every language, as in a translated test set.
-    """
-
-    name: Name
-    collection: Path
-    split: str = "test"
-    translations: Path | None = None
-    measures: str = "RR@10 nDCG@10 R@100"
-    same_queries: bool = False
-
-    @model_validator(mode="after")
-    def _measures_are_known(self) -> Self:
-        parse_measures(self.measures)
-        return self
-
-
 class ValidationTask(Frozen):
     """A collection on which trials are chosen; never one of those that are tested on.
 
@@ -73,6 +45,11 @@ class ValidationTask(Frozen):
     collection: Path
     split: str = "dev"
     measure: str = "RR@10"
+
+    @property
+    def place(self) -> str:
+        """Where its documents and queries come from."""
+        return str(self.collection)
 
 
 class TriplesConfig(Frozen):
@@ -116,6 +93,14 @@ class LanguageConfig(Frozen):
         if foreign:
             raise ValueError(f"language {self.code} was given bitext in {', '.join(foreign)}")
         _unique("task", [task.name for task in self.tasks])
+        return self
+
+    @model_validator(mode="after")
+    def _is_in_its_tasks(self) -> Self:
+        for task in self.tasks:
+            languages = task.languages
+            if languages and self.code not in languages:
+                raise ValueError(f"language {self.code} is tested on {task.task}, which is of {', '.join(languages)}")
         return self
 
 
@@ -342,7 +327,8 @@ class CompareConfig(Frozen):
         measured: dict[str, tuple[str, str]] = {}
         for language in self.languages:
             for task in language.tasks:
-                tested[task.collection.resolve(), task.split] = language.code
+                if task.collection:
+                    tested[task.collection.resolve(), task.split] = language.code
                 code, measures = measured.setdefault(task.name, (language.code, task.measures))
                 if measures.split() != task.measures.split():
                     raise ValueError(

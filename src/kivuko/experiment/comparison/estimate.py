@@ -1,12 +1,12 @@
 """How long a comparison takes, reckoned from what an optimizer step takes."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from kivuko.data.collections import read_collection
+from kivuko.data.collections import Collection
 from kivuko.experiment.comparison.cells import Cell
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
+from kivuko.experiment.comparison.named_tasks import ENGLISH, collections_of, directions, in_english
 from kivuko.search.manifest import corpus_digest
 
 # Measured with MiniLM (384 dimensions, projected to 128), batches of 32 and the 5,413 passages and 300 questions of
@@ -34,7 +34,7 @@ class Work(NamedTuple):
         baselines: The baselines, but for what a translation model takes.
         training: Optimizer steps.
         testing: Validation of the trials, and the tests of the cells.
-        indexed: Tokens of the documents that are indexed.
+        indexed: Tokens of the documents that are indexed at a time.
     """
 
     preparing: float
@@ -64,13 +64,20 @@ def estimate(config: CompareConfig, trials: Sequence[Cell], finals: Sequence[Cel
     indexed: dict[str, int] = {}
     tested: dict[str, float] = {}
     validated: dict[str, float] = {}
+    read: list[int] = []
     for language in config.languages:
         for task in language.tasks:
-            digest, size = _size(task.collection, task.split)
-            indexed[digest] = size.documents
-            tested[language.code] = tested.get(language.code, 0) + _asking(size)
+            for collection, direction in zip(collections_of(task), directions(task, language.code), strict=True):
+                digest, size = _size(collection)
+                asking = _asking(size)
+                if direction and direction.documents == ENGLISH:
+                    indexed[digest] = size.documents
+                else:  # every student reads these documents, and keeps no index of them
+                    read.append(size.documents)
+                    asking += _TOKEN * size.documents
+                tested[language.code] = tested.get(language.code, 0) + asking
         if language.validation:
-            digest, size = _size(language.validation.collection, language.validation.split)
+            digest, size = _size(*in_english(language.validation, language.code))
             indexed[digest] = size.documents
             validated[language.code] = _asking(size)
     growing = sum(pairs.values()) * _PAIR if config.student is None else 0.0
@@ -80,7 +87,7 @@ def estimate(config: CompareConfig, trials: Sequence[Cell], finals: Sequence[Cel
         training=sum(cell.pairs // config.training.batch_size for cell in (*trials, *finals)),
         testing=sum(validated.get(cell.language, 0) + _CELL for cell in trials)
         + sum(tested[cell.language] + _CELL for cell in finals),
-        indexed=sum(indexed.values()),
+        indexed=sum(indexed.values()) + max(read, default=0),
     )
 
 
@@ -97,8 +104,7 @@ def _asking(size: Size) -> float:
     return size.questions * (_TOKEN + size.documents * _MATCH)
 
 
-def _size(collection: Path, split: str) -> tuple[str, Size]:
-    found = read_collection(collection, split=split)
+def _size(found: Collection) -> tuple[str, Size]:
     judged = {qrel.query_id for qrel in found.qrels}
     documents = sum(len(document.content) for document in found.corpus)
     questions = sum(len(query.text) for query in found.queries if query.query_id in judged)

@@ -14,7 +14,9 @@ from kivuko.data.collections import Collection, read_collection
 from kivuko.data.leakage import find_leaks
 from kivuko.errors import ConfigError
 from kivuko.experiment.comparison.cells import Layout
-from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig
+from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig, ValidationTask
+from kivuko.experiment.comparison.named_tasks import collections_of, in_english, open_named
+from kivuko.experiment.comparison.task_config import TaskConfig
 from kivuko.experiment.comparison.workers import Workers, saying
 from kivuko.experiment.students import fit_student
 from kivuko.experiment.unfinished import write_json
@@ -42,22 +44,22 @@ def read_and_split(sources: Sequence[BitextSource], held_out: int) -> tuple[list
 
 
 class Shared(NamedTuple):
-    """Something that cells share: the student that a language starts from, or the index of a collection's documents.
+    """Something that cells share: the student that a language starts from, or the index of English documents.
 
     Attributes:
         language: ISO 639 code.
-        collection: BEIR folder, and its split; None for the student.
-        split: Which judgments.
+        task: Whose documents; None for the student.
+        pool: Which of its collections in English.
     """
 
     language: str
-    collection: Path | None = None
-    split: str = ""
+    task: TaskConfig | ValidationTask | None = None
+    pool: int = 0
 
     def __str__(self) -> str:
-        if self.collection is None:
+        if self.task is None:
             return f"{self.language}: the student that all systems start from"
-        return f"{self.language}: the index of {self.collection}"
+        return f"{self.language}: the index of {self.task.place}"
 
 
 def prepare(config: CompareConfig, out: Path, workers: Workers, notify: Callable[[str], None]) -> None:
@@ -71,6 +73,11 @@ def prepare(config: CompareConfig, out: Path, workers: Workers, notify: Callable
     if not config.allow_leaks:
         for language in config.languages:
             refuse_leaks(language)
+    for task in (task for language in config.languages for task in language.tasks if task.task):
+        opened = open_named(task)
+        for said in (opened.incomplete, opened.unchecked):
+            if said:
+                notify(f"warning: {said}")
     if not layout.teacher.exists():
         notify(f"teacher: {config.teacher}")
         splits = [language_bitext(config, language)[0] for language in config.languages]
@@ -85,24 +92,25 @@ def make_shared(config: CompareConfig, item: Shared, out: Path) -> None:
     layout = Layout(out)
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
-    if item.collection is None:
+    if item.task is None:
         _start(config, layout, item.language)
     else:
-        _index(layout, read_collection(item.collection, split=item.split))
+        _index(layout, in_english(item.task, item.language)[item.pool])
 
 
 def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
     """List what is not there yet, the indexes of most documents first: nobody is to wait for them at the end."""
     indexes: dict[Path, tuple[int, Shared]] = {}
     for language in config.languages:
-        places = [(task.collection, task.split) for task in language.tasks]
+        tasks: list[TaskConfig | ValidationTask] = [*language.tasks]
         if language.validation:
-            places.append((language.validation.collection, language.validation.split))
-        for collection, split in places:
-            corpus = read_collection(collection, split=split).corpus
-            index = layout.index(corpus_digest(corpus))
-            if index not in indexes and not is_index(index):
-                indexes[index] = sum(1 for _ in corpus), Shared(language.code, collection, split)
+            tasks.append(language.validation)
+        for task in tasks:
+            for pool, collection in enumerate(in_english(task, language.code)):
+                index = index_of(layout, collection)
+                if index not in indexes and not is_index(index):
+                    size = sum(1 for _ in collection.corpus)
+                    indexes[index] = size, Shared(language.code, task, pool)
     starts = [Shared(each.code) for each in config.languages if not layout.start(each.code).exists()]
     return [item for _, item in sorted(indexes.values(), key=lambda found: -found[0])] + starts
 
@@ -116,15 +124,17 @@ def refuse_leaks(language: LanguageConfig) -> None:
         ConfigError: With how many of what, and what to do.
     """
     bitexts = [read_bitext(source) for source in language.bitext]
-    asked = [(task.name, task.collection, task.split) for task in language.tasks]
-    if language.validation:
-        asked.append(("the validation", language.validation.collection, language.validation.split))
-    for name, collection, split in asked:
-        found = find_leaks(bitexts, read_collection(collection, split=split))
+    # The directions of a task have the same texts.
+    asked = [(task.name, task.collection, collections_of(task)[0]) for task in language.tasks]
+    if told := language.validation:
+        asked.append(("the validation", told.collection, read_collection(told.collection, split=told.split)))
+    for name, folder, collection in asked:
+        found = find_leaks(bitexts, collection)
         if found.training.exact:
+            against = folder or "FOLDER (its texts in BEIR's layout)"
             raise ConfigError(
                 f"The bitext of {language.code} has items of {name} in it. {found.summary()} Remove them with "
-                f"`kivuko bitext clean --against {collection}`, or set allow_leaks to train on them all the same."
+                f"`kivuko bitext clean --against {against}`, or set allow_leaks to train on them all the same."
             )
 
 

@@ -15,6 +15,7 @@ from kivuko.experiment.comparison.baselines import BaselineRun, run_baseline, ru
 from kivuko.experiment.comparison.cells import RECORD, SCORES, Cell, Layout, final_cells, is_final, tuning_cells
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
 from kivuko.experiment.comparison.estimate import estimate
+from kivuko.experiment.comparison.left_out import left_out
 from kivuko.experiment.comparison.prepare import language_bitext, prepare
 from kivuko.experiment.comparison.training import is_scored, is_validated, run_cell, run_trial
 from kivuko.experiment.comparison.workers import Workers, saying
@@ -38,6 +39,7 @@ class DryRun(NamedTuple):
             what a step takes, None where nobody said.
         gigabytes: On disk while it runs.
         languages: Sentence pairs of each language.
+        left_out: Which baselines are left out of which tasks, and why.
     """
 
     trials: int
@@ -46,6 +48,7 @@ class DryRun(NamedTuple):
     hours: float | None
     gigabytes: float
     languages: dict[str, int]
+    left_out: Sequence[str] = ()
 
 
 def dry_run(config: CompareConfig, *, seconds_a_step: float | None = None) -> DryRun:
@@ -71,7 +74,8 @@ def dry_run(config: CompareConfig, *, seconds_a_step: float | None = None) -> Dr
     checkpoints = config.training.keep_checkpoints * (config.most_pairs > config.training.save_every * batch)
     gigabytes = 0.12 * models + 0.36 * checkpoints + 2e-9 * (config.dimensions or 384) * work.indexed
     hours = None if seconds_a_step is None else work.steps * seconds_a_step / 3600
-    return DryRun(len(trials), len(finals), round(work.training), hours, round(gigabytes, 1), languages)
+    steps = round(work.training)
+    return DryRun(len(trials), len(finals), steps, hours, round(gigabytes, 1), languages, left_out(config))
 
 
 def compare(
@@ -107,6 +111,8 @@ def compare(
         with Workers(config, out, jobs) as workers:
             prepare(config, out, workers, notify)
             _same_size(config, Layout(out))
+            for line in left_out(config):
+                notify(line)
             # Before the cells: what is wrong with a collection is found in minutes, not after hours.
             _run_baselines(config, out, workers, notify)
             trials = tuning_cells(config)

@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ir_measures import ScoredDoc
-from ir_measures.measures import Measure
 from sentence_transformers import MultiVectorEncoder
 
-from kivuko.data.collections import Collection, read_collection
+from kivuko.data.collections import Collection
 from kivuko.data.translations import read_translations, translated_queries
 from kivuko.data.trec import write_run
-from kivuko.evaluation.measures import evaluate_run, parse_measures, required_depth
+from kivuko.evaluation.measures import evaluate_run, parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
 from kivuko.evaluation.scores import Score, write_scores
-from kivuko.experiment.comparison.cells import SCORES, Layout
-from kivuko.experiment.comparison.config import LanguageConfig, TaskConfig
+from kivuko.experiment.comparison.cells import SCORES, Layout, run_path
+from kivuko.experiment.comparison.config import LanguageConfig
+from kivuko.experiment.comparison.named_tasks import ENGLISH, collections_of, directions, score_named
 from kivuko.experiment.comparison.prepare import index_of
+from kivuko.experiment.comparison.task_config import TaskConfig
 from kivuko.models.encoder import load_encoder, model_digest
 
 
@@ -29,7 +30,7 @@ def score_model(
     seed: int,
     directory: Path,
     translated: bool = False,
-    translate: Callable[[Collection], Collection] = lambda collection: collection,
+    translate: Callable[[Collection], Collection] | None = None,
 ) -> None:
     """Ask all tasks of a language with a model, and write the runs and `scores.tsv`.
 
@@ -48,7 +49,19 @@ def score_model(
     for task in language.tasks:
         if translated and task.translations is None:
             continue
-        collection = translate(read_task(task, translated=translated))
+        if task.task is not None:
+            if translate and (language.code, ENGLISH) not in directions(task, language.code):
+                continue
+            rows += score_named(
+                *(query_model, layout, task, language.code),
+                system=system,
+                seed=seed,
+                directory=directory,
+                translate=translate,
+            )
+            continue
+        collection = read_task(task, translated=translated)
+        collection = translate(collection) if translate else collection
         measures = parse_measures(task.measures)
         found = evaluate_retrieval(
             query_model,
@@ -58,7 +71,7 @@ def score_model(
             document_model_name=str(layout.teacher),
             document_model_digest=digest,
             index_directory=index_of(layout, collection),
-            top_k=depth(measures),
+            top_k=task.depth,
         )
         rows += score_run(found.run, collection, task, language.code, system, seed, directory)
     if rows:
@@ -89,19 +102,9 @@ def tested(task: TaskConfig, measure: str) -> str:
     return f"{task.name} {measure}"
 
 
-def run_path(directory: Path, task: TaskConfig) -> Path:
-    """Return where the TREC run of a task lies."""
-    return directory / f"{task.name}.trec"
-
-
-def depth(measures: Sequence[Measure]) -> int:
-    """Return how many documents a run keeps: a hundred at least, so that runs can be fused and looked at."""
-    return max(100, required_depth(measures))
-
-
 def read_task(task: TaskConfig, *, translated: bool = False) -> Collection:
-    """Read a task's collection, with its own queries or with the translations of them by hand."""
-    collection = read_collection(task.collection, split=task.split)
+    """Read the collection of a task that has one, with its own queries or with the translations of them by hand."""
+    (collection,) = collections_of(task)
     if not translated or task.translations is None:
         return collection
     judged = {qrel.query_id for qrel in collection.qrels}
