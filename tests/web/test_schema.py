@@ -25,6 +25,17 @@ def promised(services: list[Service]) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(services))
 
 
+def test_everything_in_the_schema_says_what_it_is(services: list[Service]) -> None:
+    document = create_app(services).openapi()
+    for name, schema in document["components"]["schemas"].items():
+        for field, told in schema.get("properties", {}).items():
+            assert told.get("description"), f"{name}.{field}"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation.get("summary"), (path, method)
+            assert all(answer.get("description") for answer in operation["responses"].values()), (path, method)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from kivuko.data.collections import Document
+from kivuko.errors import DataError
 from kivuko.search.origin import Origin
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
 
 FieldValue = str | int | float | bool
+INFINITY = float("inf")
 
 COMMIT_BATCHES = 32  # batches between two commits: what a killed ingestion has to encode again, at most
 
@@ -39,6 +41,25 @@ class Passage(NamedTuple):
     def content(self) -> str:
         """What an encoder reads: the title and the text, with a space between them."""
         return Document(*self[:3]).content
+
+
+def check_fields(passage: Passage) -> None:
+    """Refuse fields that cannot be stored and filtered by in the same way everywhere.
+
+    Raises:
+        DataError: If a name is no string, or a value no string, finite number or boolean.
+    """
+    for name, value in passage.fields.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float) or value in (INFINITY, -INFINITY):
+            told = f"its field {name!r} is {value!r}"
+        elif value != value:  # noqa: PLR0124 - NaN
+            told = f"its field {name!r} is not a number"
+        else:
+            continue
+        raise DataError(
+            f"The passage {passage.doc_id!r} cannot be stored: {told}. Names of fields are strings, values strings, "
+            "finite numbers or booleans."
+        )
 
 
 class Entry(NamedTuple):

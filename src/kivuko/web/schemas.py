@@ -59,7 +59,9 @@ class SearchRequest(_Request):
 class BatchRequest(_Request):
     """Several questions of one language to a collection; they are encoded together."""
 
-    queries: Annotated[list[QueryText], Field(min_length=1, max_length=MAX_BATCH)]
+    queries: Annotated[
+        list[QueryText], Field(min_length=1, max_length=MAX_BATCH, description="The questions, all of one language.")
+    ]
     language: LanguageCode
     collection: CollectionName
     top_k: TopK = 10
@@ -94,7 +96,7 @@ class AlignRequest(_Request):
 class CollectionInfo(BaseModel):
     """A collection that can be searched."""
 
-    name: str
+    name: str = Field(description="What requests call it.")
     documents: int = Field(description="How many documents it holds.")
     language: str | None = Field(description="ISO 639 code of its documents' language, if it is known.")
     model: str = Field(description="Name of the encoder of its documents.")
@@ -114,56 +116,56 @@ class LanguageInfo(BaseModel):
 class CollectionsAnswer(BaseModel):
     """What can be asked, and in which languages."""
 
-    collections: list[CollectionInfo]
-    languages: list[LanguageInfo]
+    collections: list[CollectionInfo] = Field(description="What can be searched.")
+    languages: list[LanguageInfo] = Field(description="What can be asked in.")
 
 
 class FoundDocument(BaseModel):
     """A document that was found."""
 
-    doc_id: str
+    doc_id: str = Field(description="Its name in the collection, which never changes.")
     score: float = Field(
         description="The larger, the better; to be compared only within one answer. By `maxsim` the sum over the "
         "query's tokens of the largest similarity."
     )
-    title: str
-    text: str
+    title: str = Field(description="Its title; empty where it has none.")
+    text: str = Field(description="Its whole text.")
     language: str | None = Field(default=None, description="ISO 639 code of its language, if it is known.")
 
 
 class SearchAnswer(BaseModel):
     """The documents with the largest scores, best first."""
 
-    results: list[FoundDocument]
+    results: list[FoundDocument] = Field(description="The documents, best first.")
     milliseconds: float = Field(description="How long the service worked on it, without the time in the queue.")
 
 
 class BatchAnswer(BaseModel):
     """The answer to each question, in their order."""
 
-    results: list[list[FoundDocument]]
+    results: list[list[FoundDocument]] = Field(description="The documents of each question, best first.")
     milliseconds: float = Field(description="How long the service worked on it, without the time in the queue.")
 
 
 class Word(BaseModel):
     """A word and where it stands: from character `start` up to `end`, in Unicode code points from 0."""
 
-    text: str
-    start: int
-    end: int
+    text: str = Field(description="The word as it is written.")
+    start: int = Field(description="Its first character.")
+    end: int = Field(description="One past its last character.")
 
 
 class DocumentWord(Word):
     """A word of a document; it stands in its title or in its text."""
 
-    field: Literal["title", "text"]
+    field: Literal["title", "text"] = Field(description="Which of them it stands in.")
 
 
 class Match(BaseModel):
     """A query word and a document word that it matched, as places in the lists of words."""
 
-    query_word: int
-    document_word: int
+    query_word: int = Field(description="Place in `query_words`, from 0.")
+    document_word: int = Field(description="Place in `document_words`, from 0.")
     score: float = Field(
         description="Mean over the pieces of the query word of the largest similarity with a piece of the document "
         "word."
@@ -173,16 +175,16 @@ class Match(BaseModel):
 class Carried(BaseModel):
     """A query word and a document word that the transport plan joins, as places in the lists of words."""
 
-    query_word: int
-    document_word: int
+    query_word: int = Field(description="Place in `query_words`, from 0.")
+    document_word: int = Field(description="Place in `document_words`, from 0.")
     mass: float = Field(description="Mass that goes from one to the other, as a part of the query word's own.")
 
 
 class ExplainAnswer(BaseModel):
     """Which words of a query matched which words of a document. Punctuation is no word here."""
 
-    query_words: list[Word]
-    document_words: list[DocumentWord]
+    query_words: list[Word] = Field(description="The words of the query, in their order.")
+    document_words: list[DocumentWord] = Field(description="The words of the document, those of the title first.")
     maxsim: list[Match] = Field(description="For every query word its best document words, best first.")
     plan: list[Carried] = Field(description="The larger entries of the transport plan between the words.")
 
@@ -190,8 +192,8 @@ class ExplainAnswer(BaseModel):
 class AlignAnswer(BaseModel):
     """Which words translate each other."""
 
-    english_words: list[str]
-    translation_words: list[str]
+    english_words: list[str] = Field(description="The words of the English sentence.")
+    translation_words: list[str] = Field(description="The words of its translation.")
     plan: list[list[float]] = Field(
         description="Mass between words: a row for each word of the translation, a column for each English one. Each "
         "side starts with a mass of one, shared equally by its pieces; what finds no partner stays behind, so that the "
@@ -203,17 +205,17 @@ class AlignAnswer(BaseModel):
 class HealthAnswer(BaseModel):
     """What the service is."""
 
-    ready: bool
-    version: str
+    ready: bool = Field(description="Whether it answers questions now.")
+    version: str = Field(description="Version of kivuko.")
     models: dict[str, str] = Field(description="Encoder of the queries, by language.")
-    collections: list[str]
+    collections: list[str] = Field(description="Names of what can be searched.")
 
 
 class FieldProblem(BaseModel):
     """What is wrong with one field of a request."""
 
-    field: str
-    expected: str
+    field: str = Field(description="Its name, with dots within objects.")
+    expected: str = Field(description="What it should have been.")
 
 
 class ProblemReport(BaseModel):

@@ -36,6 +36,29 @@ def test_documents_are_ranked_by_their_fewest_differing_bits(lengths: list[int],
         assert estimated[document] == pytest.approx(expected, abs=1e-4)
 
 
+def test_segments_of_different_lengths_are_not_ranked_by_angles(tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+    store = create_store(tmp_path / "store", dim=DIM, model_name="")
+    for name, count, length in (("short", 2_100, 1), ("long", 50, 3)):
+        passages = length * unit(random, count, 2, DIM)
+        store.add(Entry(Passage(f"{name}-{number}", "", ""), each) for number, each in enumerate(passages))
+    for matches in store.search(queries(), top_k=10):
+        assert all(match.passage.doc_id.startswith("long") for match in matches)
+
+
+def test_empty_passages_and_zeros_do_not_turn_the_signs_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = create_store(tmp_path / "store", dim=DIM, model_name="")
+    passages = unit(np.random.default_rng(9), 2_100, 2, DIM)
+    passages[3, 1] = 0
+    store.add(Entry(Passage(str(number), "", ""), each) for number, each in enumerate(passages))
+    store.add([Entry(Passage("empty", "", ""), np.empty((0, DIM), np.float32))])
+    ranked: list[int] = []
+    monkeypatch.setattr(scan, "rank_by_signs", lambda *told: ranked.append(1) or signs.rank_by_signs(*told))
+    [matches] = store.search([passages[7]], top_k=5)
+    assert len(ranked) == 2
+    assert matches[0].passage.doc_id == "7"
+
+
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> FlatStore:
     """5,000 passages in two segments, a hundred of them deleted."""

@@ -15,6 +15,7 @@ from kivuko.errors import ConfigError, DataError, ModelError
 from kivuko.search.flat import FlatStore, create_store, open_or_create
 from kivuko.search.flat import store as store_module
 from kivuko.search.flat.manifest import read_manifest
+from kivuko.search.flat.store import MANY_SEGMENTS
 from kivuko.search.store import Entry, Passage, Store
 
 MakeEntry = Callable[..., Entry]
@@ -198,6 +199,9 @@ def test_what_another_object_wrote_is_not_lost(store: FlatStore, entry: MakeEntr
         (Entry(Passage("b", "", "half \ud800"), np.ones((2, 8))), DataError, "'b' cannot be stored"),
         (Entry(Passage("b", "", "", None, {"x": float("nan")}), np.ones((2, 8))), DataError, "'b' cannot be stored"),
         (Entry(Passage("b", "", "", None, {"x": Path()}), np.ones((2, 8))), DataError, "'b' cannot be stored"),  # type: ignore[dict-item]
+        (Entry(Passage("b", "", "", None, {"x": ["y"]}), np.ones((2, 8))), DataError, r"field 'x' is \['y'\]"),  # type: ignore[dict-item]
+        (Entry(Passage("b", "", "", None, {1: "y"}), np.ones((2, 8))), DataError, "Names of fields are strings"),  # type: ignore[dict-item]
+        (Entry(Passage("b", "", "", None, {"x": float("inf")}), np.ones((2, 8))), DataError, "finite"),
     ],
 )
 def test_a_refused_entry_leaves_the_store_as_it_was(
@@ -300,3 +304,12 @@ def test_a_store_beyond_its_size_says_so_once(
     with pytest.warns(UserWarning, match="holds 3 passages"):
         store.add([entry("c")])
     store.add([entry("d")])
+
+
+def test_many_small_writes_are_tidied_into_one_segment(store: FlatStore, entry: MakeEntry) -> None:
+    for number in range(MANY_SEGMENTS + 1):
+        store.add([entry(str(number))])
+    assert len(store.manifest.segments) == MANY_SEGMENTS + 1
+    store.tidy()
+    assert len(store.manifest.segments) == 1
+    assert len(store) == MANY_SEGMENTS + 1

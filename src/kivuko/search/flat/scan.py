@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kivuko.search.flat.gpu import scan_on_device
 from kivuko.search.flat.quantize import quantize
 from kivuko.search.flat.segment import Segment
-from kivuko.search.flat.signs import rank_by_signs
+from kivuko.search.flat.signs import can_rank, rank_by_signs
 from kivuko.transport.compiled_loop import machine_code
 
 TILE_TOKENS = 4_096  # 512 kB of codes and 256 kB of products: both stay in the cache of one core
@@ -27,6 +27,7 @@ LOWEST = np.float32(-3e38)  # not infinity, which the compiled loops may take fo
 ROUNDING = 1e-5  # of |d| |q|: more than float32 loses in a product and a sum
 CANDIDATES, LEAST_CANDIDATES = 10, 500  # by signs: so many for each document that is wanted, and no fewer
 SCATTERED = 0.5  # share of the documents up to which they are gathered before they are scanned
+SMALLEST_DIM = 64  # fewer signs tell too little
 WORTHWHILE = 4  # documents to a candidate from which on signs are looked at
 
 
@@ -84,7 +85,9 @@ def _candidates(
     segments: Sequence[Segment], query: NDArray[np.float32], allowed: NDArray[np.bool_], wanted: int
 ) -> NDArray[np.bool_]:
     """Leave the documents that are best by their signs, where there are many and signs tell of products."""
-    if np.count_nonzero(allowed) < WORTHWHILE * wanted or not all(segment.signs.comparable for segment in segments):
+    if query.shape[1] < SMALLEST_DIM or np.count_nonzero(allowed) < WORTHWHILE * wanted:
+        return allowed
+    if not can_rank([segment.signs for segment in segments]):
         return allowed
     estimated = np.concatenate([rank_by_signs(segment.signs, query) for segment in segments])
     estimated[~allowed] = -np.inf

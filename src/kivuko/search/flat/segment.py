@@ -16,7 +16,7 @@ from kivuko.errors import DataError, ModelError
 from kivuko.search.flat.manifest import SegmentRecord, damaged, sync_directory
 from kivuko.search.flat.quantize import Quantized, quantize
 from kivuko.search.manifest import FileRecord
-from kivuko.search.store import Entry, FieldValue, Passage
+from kivuko.search.store import Entry, FieldValue, Passage, check_fields
 
 if TYPE_CHECKING:
     import torch
@@ -206,7 +206,7 @@ def checked(entries: Iterable[Entry], dim: int) -> Iterator[tuple[Passage, Quant
     """Quantize embeddings one by one.
 
     Raises:
-        DataError: If an id comes twice, or embeddings are not of the store's dimension.
+        DataError: If an id comes twice, a field cannot be stored, or embeddings are not of the store's dimension.
         ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
     """
     seen: set[str] = set()
@@ -214,6 +214,7 @@ def checked(entries: Iterable[Entry], dim: int) -> Iterator[tuple[Passage, Quant
         if passage.doc_id in seen:
             raise DataError(f"Two passages have the id {passage.doc_id!r}: ids must be distinct.")
         seen.add(passage.doc_id)
+        check_fields(passage)
         yield passage, quantize(valid_embeddings(embeddings, dim, f"passage {passage.doc_id!r}"))
 
 

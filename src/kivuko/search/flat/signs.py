@@ -10,6 +10,7 @@ Signs are not stored: each process makes them of the codes when it first searche
 dimensions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, no_type_check
@@ -28,7 +29,6 @@ from kivuko.transport.compiled_loop import machine_code
 BLOCK = 8  # tokens side by side: as many 64-bit words as a register has
 WORD = 64  # bits
 TILE_TOKENS = 16_384
-SMALLEST_DIM = 64  # fewer signs tell too little
 UNEQUAL = 1.1  # the longest embedding in units of the shortest, up to which angles tell of products
 
 
@@ -39,12 +39,20 @@ class Signs:
     Attributes:
         words: uint64, (blocks, words a token, 8). A document begins a block; its last token fills the last one up.
         block_starts: For each document, and one past the last, the first block.
-        comparable: Whether all embeddings are about equally long, so that angles rank them, and have signs enough.
+        shortest: The least length of an embedding, zeros aside; beyond all where there is none.
+        longest: The largest; zero without any.
     """
 
     words: NDArray[np.uint64]
     block_starts: NDArray[np.int64]
-    comparable: bool
+    shortest: float
+    longest: float
+
+
+def can_rank(signs: Sequence[Signs]) -> bool:
+    """Whether angles rank the documents of some segments: all embeddings are about equally long."""
+    longest = max(each.longest for each in signs)
+    return longest <= UNEQUAL * min(each.shortest for each in signs)
 
 
 def make_signs(codes: NDArray[np.int8], scales: NDArray[np.float32], token_starts: NDArray[np.int64]) -> Signs:
@@ -61,13 +69,13 @@ def make_signs(codes: NDArray[np.int8], scales: NDArray[np.float32], token_start
         tile = slice(first, first + TILE_TOKENS)
         products = torch._int_mm(torch.from_numpy(codes[tile]), torch.from_numpy(rotation))
         words[tile] = _packed(products.numpy())
-    shortest, longest = _lengths(codes, scales) if len(codes) else (0.0, 0.0)
+    shortest, longest = _lengths(codes, scales)
     block_starts = np.concatenate([[0], np.cumsum(-(-np.diff(token_starts) // BLOCK))])
     owners = np.repeat(np.arange(len(token_starts) - 1), np.diff(block_starts))
     firsts = token_starts[owners] + BLOCK * (np.arange(len(owners)) - block_starts[owners])
     tokens = np.minimum(firsts[:, None] + np.arange(BLOCK), token_starts[owners + 1][:, None] - 1)
     blocks = np.ascontiguousarray(words[tokens].transpose(0, 2, 1))
-    return Signs(blocks, block_starts, bool(0 < longest <= UNEQUAL * shortest) and codes.shape[1] >= SMALLEST_DIM)
+    return Signs(blocks, block_starts, float(shortest), float(longest))
 
 
 def rank_by_signs(signs: Signs, query: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -159,7 +167,8 @@ def _lengths(codes, scales):
         for k in range(codes.shape[1]):
             square += np.int32(codes[token, k]) * np.int32(codes[token, k])
         length = np.sqrt(np.float32(square)) * scales[token]
-        shortest, longest = min(shortest, length), max(longest, length)
+        if length > 0:
+            shortest, longest = min(shortest, length), max(longest, length)
     return shortest, longest
 
 

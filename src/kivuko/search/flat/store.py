@@ -30,6 +30,7 @@ from kivuko.search.store import Entry, FieldValue, Match, Passage
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
 WASTE = 0.2  # the share of deleted passages that `tidy` leaves
+MANY_SEGMENTS = 64  # that `tidy` leaves: each write makes one, and a query looks into each
 
 
 class FlatStore:
@@ -206,13 +207,13 @@ class FlatStore:
         self._write(kept, lambda state: range(len(state.live)))
 
     def tidy(self) -> None:
-        """Compact, if more than a fifth of what is stored was deleted or replaced.
+        """Compact, if more than a fifth of what is stored was deleted or replaced, or it lies in many segments.
 
         Raises:
             ConfigError: If another process is writing.
         """
         state = self._state
-        if len(state.live) - len(state.positions) > WASTE * len(state.live):
+        if len(state.live) - len(state.positions) > WASTE * len(state.live) or len(state.segments) > MANY_SEGMENTS:
             self.compact()
 
     def close(self) -> None:
