@@ -14,6 +14,7 @@ from kivuko.evaluation.tasks import open_task
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import Layout
 from kivuko.models.encoder import load_encoder
+from kivuko.report.comparison import write_report
 
 from .conftest import ENGLISH, accented, write_collection
 
@@ -129,6 +130,11 @@ def test_named_tasks_give_every_view_and_scoring(named: CompareConfig, tmp_path:
     assert "psq is left out of tatoeba (sw, en-sw): it translates questions in sw for documents in English." in told
     assert "bm25 is left out of lareqa (de): its documents are in several languages." in told
     assert any("tatoeba:sw, test is not what was published" in line for line in told)
+    write_report(answer, tmp_path / "report", command="kivuko compare")
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert "bm25 is left out of lareqa (de): its documents are in several languages." in report
+    assert "tatoeba:sw" in report
+    assert "lareqa pool PEER@20" in report
     # The documents that students read are indexed by each of them, and not kept.
     assert len(list((out / "indexes").iterdir())) == 1
 
