@@ -229,4 +229,4 @@ class ProblemReport(BaseModel):
 class ErrorAnswer(BaseModel):
     """The shape of every error."""
 
-    error: ProblemReport
+    error: ProblemReport = Field(description="What went wrong.")
