@@ -1,4 +1,5 @@
 import gzip
+import struct
 from pathlib import Path
 
 import polib
@@ -221,6 +222,39 @@ def test_compiled_catalogue_holds_the_same_pairs(tmp_path: Path) -> None:
 def test_damaged_catalogue_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"no readable gettext catalogue"):
         records(tmp_path / name, b"\xde\x12\x04\x95\x00\x00\x00\x00\xff\xff\x00\x00")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_compiled_catalogue_that_is_cut_is_refused(tmp_path: Path, order: str) -> None:
+    strings = [b"", b"", b"Yes.", "Ndiyo. ".encode() * 40]
+    tables, at = [b"", b""], 28 + 32
+    for number, each in enumerate(strings):
+        tables[number % 2] += struct.pack(f"{order}2I", len(each), at)
+        at += len(each) + 1
+    header = struct.pack(f"{order}7I", 0x950412DE, 0, 2, 28, 44, 0, 0)
+    whole = header + b"".join(tables) + b"\0".join(strings) + b"\0"
+    assert len(records(tmp_path / "a.mo", whole)) == 1
+    with pytest.raises(DataError, match="cut short"):
+        records(tmp_path / "a.mo", whole[:-20])
+
+
+def test_compiled_catalogue_of_the_same_bytes_many_times_is_refused(tmp_path: Path) -> None:
+    count, length = 100, 1_000_000
+    table = struct.pack("<2I", length, 28) * count
+    content = struct.pack("<7I", 0x950412DE, 0, count, 28, 28, 0, 0) + table + b"a" * length
+    with pytest.raises(DataError, match="longer than 50,000,000"):
+        records(tmp_path / "a.mo", content)
+
+
+@pytest.mark.parametrize("end", ['msgstr "sik', 'msgstr "sik\\"', 'msgstr "', "msgstr", 'msgstr "sik\n# a comment'])
+def test_catalogue_that_is_cut_is_refused(tmp_path: Path, end: str) -> None:
+    with pytest.raises(DataError, match="no readable gettext catalogue"):
+        records(tmp_path / "a.po", f'msgid "Yes."\nmsgstr "Ndiyo."\n\nmsgid "day"\n{end}')
+
+
+def test_catalogue_may_end_without_a_line_break_or_with_a_comment(tmp_path: Path) -> None:
+    for end in ("", "\r\n", "\n\n# the end", '\n#~ msgid "a"\n#~ msgstr "b'):
+        assert records(tmp_path / "a.po", f'msgid "Yes."\nmsgstr "Ndi\\"yo\\\\"{end}')[0].flaw == ""
 
 
 def test_name_without_a_format_is_refused(tmp_path: Path) -> None:
