@@ -41,6 +41,15 @@ def test_leaks_are_counted_for_each_file_and_collection(bitext: Path, collection
     assert first["training"] == {"exact": 1, "near": 0, "total": 3}
 
 
+def test_leaks_say_what_was_left_out(bitext: Path, collection: Path) -> None:
+    with bitext.open("a", encoding="utf-8") as file:
+        file.write("a\tb\tc\nNo.\t\n")
+    command = ["bitext", "leaks", "--bitext", str(bitext), "--against", str(collection), "--split", "dev", "--json"]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert json.loads(result.stdout)[0]["left_out"] == {"3 columns, expected 2": 1, "empty side": 1}
+    assert f"{bitext}: 2 records left out" in result.stderr
+
+
 def test_stats_are_printed_as_json(bitext: Path) -> None:
     record = json.loads(run("stats", "--bitext", bitext, "--json"))
     assert (record["pairs"], record["distinct"], record["english"]["script"]) == (3, 2, "Latn")

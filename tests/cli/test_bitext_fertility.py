@@ -18,3 +18,13 @@ def test_each_file_is_reported_and_crumbs_warn(tiny_encoder_dir: Path, tmp_path:
     assert "100.0% of the words hold letters" in result.stderr
     plain = CliRunner().invoke(app, ["bitext", "fertility", *map(str, flags)], catch_exceptions=False)
     assert "pieces a word" in plain.stdout
+
+
+def test_format_may_stand_before_the_path(tiny_encoder_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.en").write_text("The rains begin.\nYes.\n", encoding="utf-8")
+    (tmp_path / "c.sw").write_text("Mvua huanza.\n\n", encoding="utf-8")
+    flags = ("--bitext", f"moses:{tmp_path}/c", "--target", "sw", "--model", str(tiny_encoder_dir), "--json")
+    result = CliRunner().invoke(app, ["bitext", "fertility", *flags], catch_exceptions=False)
+    record = json.loads(result.stdout)
+    assert (record["words"], record["left_out"]) == (2, {"empty side": 1})
+    assert "1 records left out" in result.stderr

@@ -39,6 +39,14 @@ def test_lexicon_is_written_and_measured(bitext: Path, dictionary: Path, tmp_pat
     assert "of 3 words of the dictionary 2 are covered" in said
 
 
+def test_format_may_stand_before_the_path_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    (tmp_path / "c.en").write_text("house\nbook\nriver\n", encoding="utf-8")
+    (tmp_path / "c.sw").write_text("nyumba\nkitabu\n\n", encoding="utf-8")
+    flags = ("--target", "sw", "--out", tmp_path / "lexicon.tsv", "--json")
+    record = json.loads(run("--bitext", f"moses:{tmp_path}/c", *flags))
+    assert (record["words"], record["left_out"]) == (2, {"empty side": 1})
+
+
 def test_english_words_are_looked_up_if_asked(bitext: Path, tmp_path: Path) -> None:
     out = tmp_path / "lexicon.tsv"
     run("--bitext", bitext, "--target", "sw", "--out", out, "--direction", "from-english")

@@ -35,6 +35,15 @@ def ids(out: Path, query: str, *flags: object) -> list[str]:
     return [hit["doc_id"] for hit in json.loads(printed)["hits"]]
 
 
+def test_translations_are_learned_from_any_format(tmp_path: Path, tiny_encoder_dir: Path, sentences: list[str]) -> None:
+    out, corpus = tmp_path / "index", write(tmp_path / "corpus.jsonl", sentences[::2])
+    (tmp_path / "c.en").write_text("\n".join(sentences[::2]) + "\n", encoding="utf-8")
+    (tmp_path / "c.sw").write_text("\n".join(sentences[1::2]) + "\n", encoding="utf-8")
+    command = ("index", "--model", tiny_encoder_dir, "--corpus", corpus, "--out", out, "--language", "en")
+    said = kivuko(*command, "--lexical", "psq", "--bitext", f"moses:{tmp_path}/c", "--target", "sw")
+    assert "translations of words from sw to en, from 5 sentence pairs" in said
+
+
 @pytest.mark.parametrize("kind", ["exact", "flat", "qdrant"])
 def test_words_are_counted_with_the_vectors_and_asked_without_a_model(
     kind: str, tmp_path: Path, tiny_encoder_dir: Path, sentences: list[str], bitext: Path

@@ -26,6 +26,10 @@ def test_pairs_come_in_order_with_white_space_folded(write) -> None:
     ]
 
 
+def test_line_of_white_space_is_counted_as_an_empty_side(write) -> None:
+    assert read_bitext(write("Yes.\tNdiyo.\n\n\t\n  \n")).empty_sides == 2
+
+
 def test_byte_order_mark_is_not_text(write) -> None:
     assert read_bitext(write("\ufeffYes.\tNdiyo.\n")).pairs == [SentencePair("Yes.", "Ndiyo.")]
 

@@ -41,7 +41,14 @@ def test_each_step_is_counted_where_it_changes_something() -> None:
 def test_order_of_the_arguments_is_the_translators() -> None:
     assert placeholders("%s has %d") == placeholders("%2$d kwa %1$s")
     assert placeholders("%s has %s") != placeholders("%s ana")
-    assert placeholders("$4, 5% less") == []
+
+
+def test_numbers_behind_a_sign_are_filled_in_unless_they_are_amounts() -> None:
+    assert placeholders("%1 files in %L2") == ["%1", "%L2"]
+    assert placeholders("$1 edits", "mahariri $1") == placeholders("mahariri $1", "$1 edits") == ["$1"]
+    assert placeholders("共%1个") == ["%1"]
+    assert placeholders("$4, 5% less", "dola 4") == placeholders("%5 indirim", "5% off") == []
+    assert placeholders("$5", "५ डॉलर") == placeholders("$1,000 or $2.50") == []
 
 
 def test_templates_of_web_pages_have_placeholders() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from kivuko.cli.bitext_fertility import fertility
 from kivuko.cli.bitext_lexicon import lexicon
 from kivuko.cli.bitext_mine import mine
 from kivuko.cli.bitext_score import score
+from kivuko.cli.console import read_pairs
 
 if TYPE_CHECKING:
     from kivuko.data.readers import BitextFile
@@ -73,13 +75,15 @@ def leaks(
     judged = [JudgedTexts(read_collection(folder, split=split), near=near) for folder in against]
     found = []
     for path in bitext:
-        counted = count_leaks(_file(path, format_name, language, english, translation).pairs(), judged)
-        found += [(path, folder, leaks) for folder, leaks in zip(against, counted, strict=True)]
+        left_out: Counter[str] = Counter()
+        file = _file(path, format_name, language, english, translation)
+        counted = count_leaks(read_pairs(file, left_out), judged)
+        found += [(path, folder, leaks, left_out) for folder, leaks in zip(against, counted, strict=True)]
     if as_json:
         typer.echo(json.dumps([leaks_record(*each, split=split) for each in found], ensure_ascii=False))
     else:
-        for each in found:
-            print_leaks(*each)
+        for path, folder, leaks, _ in found:
+            print_leaks(path, folder, leaks)
 
 
 @bitext.command()

@@ -1,6 +1,7 @@
 """`kivuko bitext fertility`: how finely a model's tokenizer cuts the translations of parallel text."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ def fertility(
     bitext: Annotated[list[Path], typer.Option(help="File of parallel text; may be given again.")],
     model: Annotated[str, typer.Option(help="Directory or hub id of the model whose tokenizer is asked.")],
     target: Annotated[
-        str | None, typer.Option(help="ISO 639 code of the translations, for moses, tmx and xliff.")
+        str | None, typer.Option(help="ISO 639 code of the translations, for formats that hold several languages.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a file.")] = False,
 ) -> None:
@@ -19,7 +20,7 @@ def fertility(
 
     Example: `kivuko bitext fertility --bitext en-sw.tsv --model swahili`
     """
-    from kivuko.cli.console import prepare, say
+    from kivuko.cli.console import prepare, read_pairs, say
     from kivuko.data.readers import BitextFile, ReaderOptions
     from kivuko.models.encoder import load_encoder
     from kivuko.models.fertility import fertility as count
@@ -27,11 +28,12 @@ def fertility(
     prepare(None)
     tokenizer = load_encoder(model).tokenizer
     for path in bitext:
-        found = count(
-            tokenizer, (pair.translation for pair in BitextFile(path, ReaderOptions(language=target)).pairs())
-        )
+        left_out: Counter[str] = Counter()
+        file = BitextFile.spelled(path, ReaderOptions(language=target))
+        found = count(tokenizer, (pair.translation for pair in read_pairs(file, left_out)))
         if as_json:
-            typer.echo(json.dumps({"bitext": str(path), "model": model} | found.record(), ensure_ascii=False))
+            record = {"bitext": str(path), "model": model} | found.record() | {"left_out": dict(left_out)}
+            typer.echo(json.dumps(record, ensure_ascii=False))
         else:
             typer.echo(f"{path}: {found.summary()}")
         if found.warning:

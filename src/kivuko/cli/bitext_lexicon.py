@@ -1,13 +1,14 @@
 """`kivuko bitext lexicon`: word translations out of parallel text."""
 
 import json
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kivuko.cli.console import Threads, prepare, say
+from kivuko.cli.console import Threads, prepare, read_pairs, say
 
 if TYPE_CHECKING:
     from kivuko.curation.lexicon_induction import Entry
@@ -69,14 +70,15 @@ def lexicon(
         raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
     check_writable(out)
     to_english = direction is Direction.TO_ENGLISH
-    dictionary = read_dictionary(_pairs(gold, target), to_english=to_english) if gold else None
-    pairs = _pairs(bitext, target)
+    dictionary = read_dictionary(_pairs(gold, target, Counter()), to_english=to_english) if gold else None
+    left_out: Counter[str] = Counter()
+    pairs = _pairs(bitext, target, left_out)
     say(f"{len(pairs):,} sentence pairs")
     prepare(threads)
     entries = ranked_translations(
         _links(pairs, model, teacher, to_english=to_english), minimum=min_probability, top_k=top_k
     )
-    record = _record(entries, bitext, target, method, direction) | {"out": str(out)}
+    record = _record(entries, bitext, target, method, direction) | {"out": str(out), "left_out": dict(left_out)}
     if dictionary is not None:
         score = score_lexicon(entries, dictionary)
         record["dictionary"] = {
@@ -107,11 +109,11 @@ def _links(pairs: "list[SentencePair]", model: str | None, teacher: str | None, 
     )
 
 
-def _pairs(paths: list[Path], target: str) -> "list[SentencePair]":
+def _pairs(paths: list[Path], target: str, left_out: Counter[str]) -> "list[SentencePair]":
     from kivuko.data.readers import BitextFile, ReaderOptions
 
     options = ReaderOptions(language=target)
-    return [pair for path in paths for pair in BitextFile(path, options).pairs()]
+    return [pair for path in paths for pair in read_pairs(BitextFile.spelled(path, options), left_out)]
 
 
 def _record(

@@ -1,9 +1,12 @@
 """The words beside an index: `kivuko index --lexical`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
+
+from kivuko.cli.console import read_pairs
 
 if TYPE_CHECKING:
     from kivuko.search.index import Index
@@ -38,6 +41,7 @@ def word_options(
         DataError: If a file of parallel text is missing.
     """
     from kivuko.data.lines import existing
+    from kivuko.data.readers.records import spelled_format
     from kivuko.errors import ConfigError
     from kivuko.search.qdrant import is_address
     from kivuko.search.words import words_folder
@@ -49,7 +53,9 @@ def word_options(
     if lexical != "psq" and (bitext or target):
         raise ConfigError("--bitext and --target are for --lexical psq.")
     for path in bitext or ():
-        existing(path)
+        # What has a format before it need not be a file: a name, or several paths.
+        if spelled_format(path)[0] is None:
+            existing(path)
     folder = None if is_address(out) and lexical_index is None and lexical is None else words_folder(out, lexical_index)
     return WordOptions(lexical, tuple(bitext or ()), target, folder)
 
@@ -70,7 +76,7 @@ def count_words(index: "Index | OpenStore", options: WordOptions, *, changed: bo
     typer.echo(f"{options.folder}: {len(words.lexical.vocabulary)} words of {len(words.lexical)} documents")
     if options.lexical == "psq" and options.target is not None:
         reader = ReaderOptions(language=options.target)
-        pairs = [pair for path in options.bitext for pair in BitextFile(path, reader).pairs()]
+        pairs = [pair for path in options.bitext for pair in read_pairs(BitextFile.spelled(path, reader), Counter())]
         query, document = learn_translations(
             pairs,
             options.folder,

@@ -102,6 +102,7 @@ def read_bitext(source: BitextSource) -> Bitext:
     empty_sides = 0
     for number, line in enumerate(_decoded_lines(source.path, digest), start=1):
         if not line.strip():
+            empty_sides += bool(line)
             continue
         columns = line.split("\t")
         if len(columns) != 2:

@@ -85,7 +85,7 @@ def flaw_of(record: Record, pair: SentencePair, keys: Sequence[str], usual: Prof
         return Flaw(Reason.NO_LETTERS)
     if keys[0] == keys[1]:
         return Flaw(Reason.COPY)
-    filled = [placeholders(side) for side in pair]
+    filled = [placeholders(side, other) for side, other in zip(pair, reversed(pair), strict=True)]
     if filled[0] != filled[1]:
         return Flaw(Reason.PLACEHOLDERS, f"{' '.join(filled[0])} / {' '.join(filled[1])}")
     return _wrong_script(pair, (usual.english, usual.translation))

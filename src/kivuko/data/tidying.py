@@ -26,7 +26,11 @@ _SPELT = regex.compile("|".join(_ATOMIC))
 _PLACEHOLDER = regex.compile(
     r"%(?:\(\w+\)|\d+\$)?[-+0#]*\d*(?:\.\d+)?(?:l{1,2}|h{1,2}|z)?[sdiufFxXeEgGcr@](?!\p{L})"
     r"|\{\{\s*[\w.:-]+\s*\}\}|\$?\{[\w.:-]*\}"
+    r"|(?<!\p{Nd})(?:%L?|\$)\p{Nd}{1,3}+(?!\p{Nd}|[.,]\p{Nd})"
 )
+# `%1` of Qt and `$1` of MediaWiki, which are not told from `%5` in Turkish and from money by themselves.
+_NUMBERED = regex.compile(r"[%$]L?(\p{Nd}+)")
+_BARE_NUMBER = regex.compile(r"(?<![\p{Nd}%$]|%L)\p{Nd}+")
 _POSITION = regex.compile(r"%\d+\$")
 
 
@@ -59,23 +63,36 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
     return " ".join(_step("letters", text, unicodedata.normalize("NFC", letters), steps).split())
 
 
-def placeholders(text: str) -> list[str]:
+def placeholders(text: str, other: str = "") -> list[str]:
     """Return the places of a text that a program fills in, sorted; which argument goes where makes no difference.
+
+    A number behind a sign, as in `%1` and `$1`, is no such place if it also stands without one, as in 5% and 4 dollars.
+
+    Args:
+        text: A side of a pair.
+        other: The other side, where such a number may stand.
 
     Example:
         >>> placeholders("%2$s of {total} in %1$d"), placeholders("5% off")
         (['%d', '%s', '{total}'], [])
     """
-    if "%" not in text and "{" not in text:
+    if not _has_sign(text):
         return []
-    return sorted(_POSITION.sub("%", found) for found in _PLACEHOLDER.findall(text))
+    found = _PLACEHOLDER.findall(text)
+    if any(_NUMBERED.fullmatch(each) for each in found):
+        bare = {int(number) for number in _BARE_NUMBER.findall(f"{text} {other}") if len(number) < 19}
+        numbers = [_NUMBERED.fullmatch(each) for each in found]
+        found = [each for each, told in zip(found, numbers, strict=True) if not (told and int(told[1]) in bare)]
+    return sorted(_POSITION.sub("%", each) for each in found)
 
 
 def without_placeholders(text: str) -> str:
     """Return a text without the places that a program fills in."""
-    if "%" not in text and "{" not in text:
-        return text
-    return str(_PLACEHOLDER.sub("", text))
+    return str(_PLACEHOLDER.sub("", text)) if _has_sign(text) else text
+
+
+def _has_sign(text: str) -> bool:
+    return "%" in text or "{" in text or "$" in text
 
 
 def _step(name: str, before: str, after: str, steps: Counter[str] | None) -> str:

@@ -1,7 +1,7 @@
 """What was found in parallel text, as tables and as JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ def print_leaks(bitext: Path, collection: Path, leaks: Leaks) -> None:
     Console().print(table)
 
 
-def leaks_record(bitext: Path, collection: Path, leaks: Leaks, *, split: str) -> dict[str, Any]:
-    """Return the same as JSON has it."""
+def leaks_record(
+    bitext: Path, collection: Path, leaks: Leaks, left_out: Mapping[str, int], *, split: str
+) -> dict[str, Any]:
+    """Return the same as JSON has it, and how many records of the bitext were left out for what."""
     names = {"bitext": str(bitext), "against": str(collection), "split": split}
-    return names | {name: getattr(leaks, name)._asdict() for name in _LEAKS}
+    return names | {name: getattr(leaks, name)._asdict() for name in _LEAKS} | {"left_out": dict(left_out)}
 
 
 def print_stats(bitext: Path, profile: Profile) -> None:

@@ -117,6 +117,27 @@ def test_chapter_with_another_last_verse_is_not_paired(tmp_path: Path) -> None:
     assert flaws == ["chapter is numbered otherwise", "chapter is numbered otherwise", "verse only in the translation"]
 
 
+def test_book_whose_chapters_mostly_disagree_is_not_paired_at_all(tmp_path: Path) -> None:
+    for side, lasts in (("en", (2, 3, 1)), ("sw", (3, 2, 1))):
+        verses = "".join(
+            f"\\c {chapter}\n" + "".join(f"\\v {number} {side}\n" for number in range(1, last + 1))
+            for chapter, last in enumerate(lasts, start=1)
+        )
+        (tmp_path / f"{side}.usfm").write_text(f"\\id PSA\n{verses}\\id RUT\n\\c 1\n\\v 1 {side}\n", encoding="utf-8")
+    *_, third, ruth = paired(tmp_path / "en.usfm", tmp_path / "sw.usfm")
+    assert (third.flaw, ruth.flaw) == ("book is numbered otherwise", "")
+
+
+def test_milestones_are_no_text(tmp_path: Path) -> None:
+    path = usfm(
+        tmp_path / "a.usfm",
+        '1 \\qt-s |sid="q1" who="Pilate"\\*Said he\\qt-e |eid="q1"\\*, '
+        '\\zaln-s |x-strong="H1254"\\*\\w yes|x="1"\\w*\\zaln-e\\*.',
+        "2 \\ts\\*No\\ts-s|id\\*.",
+    )
+    assert [" ".join(verses.text.split()) for verses in read_bible(path)] == ["Said he, yes.", "No."]
+
+
 def test_folder_of_books_is_read_whole(tmp_path: Path) -> None:
     for side, words in (("en", ("one", "two")), ("sw", ("moja", "mbili"))):
         (tmp_path / side).mkdir()

@@ -1,5 +1,7 @@
+import gzip
 import io
 import lzma
+import os
 import tarfile
 from pathlib import Path
 
@@ -96,6 +98,36 @@ def test_broken_catalogue_is_one_flaw_among_the_others(tmp_path: Path) -> None:
     (tree(tmp_path) / "po" / "sw.mo").write_bytes(b"broken")
     flaws = [record.flaw for record in BitextFile(tmp_path, SWAHILI)]
     assert flaws == ["", "", "no readable gettext catalogue"]
+
+
+def test_damaged_catalogue_is_one_flaw_whatever_its_name(tmp_path: Path) -> None:
+    folder = tree(tmp_path) / "sw"
+    folder.mkdir()
+    (folder / "b.po.gz").write_bytes(gzip.compress(catalog("Yes", "Ndiyo"))[:-20])
+    (folder / os.fsdecode(b"\xff-x.mo")).write_bytes(b"broken")
+    found = list(BitextFile(tmp_path, SWAHILI))
+    assert [record.flaw for record in found] == [
+        "",
+        "",
+        "no readable gettext catalogue",
+        "no readable gettext catalogue",
+    ]
+    assert [record.english for record in found[2:]] == ["sw/b.po.gz", "sw/?-x.mo"]
+
+
+def test_compressed_catalogue_of_a_debian_package_is_decompressed(tmp_path: Path) -> None:
+    packed = gzip.compress(catalog("Open", "Fungua"))
+    path = debian(tmp_path / "app.deb", {"sw/a.po.gz": packed[:-9], "sw/z.po.gz": packed})
+    assert [record.flaw for record in BitextFile(path, SWAHILI)] == ["no readable gettext catalogue", ""]
+
+
+def test_package_that_is_cut_between_catalogues_is_refused(tmp_path: Path) -> None:
+    members = {"sw/a.po": catalog("Open", "Fungua"), "sw/z.po": catalog("Close", "Funga")}
+    path = debian(tmp_path / "app.deb", members, suffix="")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"sw/z.po")])
+    with pytest.raises(DataError, match="whole"):
+        list(BitextFile(path, SWAHILI))
 
 
 def test_letters_of_menus_are_not_marked(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import gzip
+import struct
+from collections import Counter
 from pathlib import Path
 
 import polib
@@ -61,6 +63,44 @@ def test_tsv_has_english_first(tmp_path: Path) -> None:
 def test_row_with_other_columns_is_a_flaw_and_shifts_nothing(tmp_path: Path) -> None:
     first, second, third = records(tmp_path / "a.tsv", "Yes.\nNo.\tSiyo.\na\tb\tc\n")
     assert (first.flaw, second, third.flaw) == ("1 columns, expected 2", NO, "3 columns, expected 2")
+
+
+@pytest.mark.parametrize("names", [ReaderOptions(english="en", translation="sw"), ReaderOptions(None, None, "2", "3")])
+def test_row_that_is_longer_than_the_first_is_a_flaw(tmp_path: Path, names: ReaderOptions) -> None:
+    *_, good, shifted = records(tmp_path / "a.tsv", "id\ten\tsw\n1\tYes.\tNdiyo.\n2\tgood\tday\tsiku njema\n", names)
+    assert good[1:4] == ("Yes.", "Ndiyo.", "")
+    assert shifted.flaw == "4 columns, expected 3"
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.jsonl"])
+def test_line_of_white_space_is_an_empty_side_and_an_empty_one_is_nothing(tmp_path: Path, name: str) -> None:
+    content = "\t\n\n  \n" + ("Yes.\tNdiyo.\n" if name == "a.tsv" else '{"english": "Yes.", "translation": "Ndiyo."}')
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    left_out: Counter[str] = Counter()
+    assert list(BitextFile(tmp_path / name).pairs(left_out)) == [SentencePair("Yes.", "Ndiyo.")]
+    assert left_out == {"empty side": 2}
+
+
+def test_lines_that_a_stray_quote_takes_along_are_counted(tmp_path: Path) -> None:
+    found = records(tmp_path / "a.csv", 'Yes.,Ndiyo.\n"No.,Siyo.\n' + "a,b\n" * 3)
+    assert found[0] == YES
+    assert [record.place for record in found[1:]] == [2, 3, 4, 5]
+    assert all("lines 2-5" in record.flaw for record in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.po", 'msgid "Yes."\nmsgstr "Ndiyo."\n\nmsgid "Long"\nmsgstr "%s"\n'),
+        ("a.tmx", TMX.replace(">Non.<", ">%s<").replace('"fr"', '"sw"')),
+    ],
+)
+def test_side_that_is_too_long_is_a_flaw_in_every_format(tmp_path: Path, name: str, content: str) -> None:
+    assert records(tmp_path / name, content % ("é" * 200_000))[1].flaw == ""
+    first, long = records(tmp_path / name, content % ("é" * 200_001))
+    assert first == YES
+    assert "longer than 400000 bytes" in long.flaw
+    assert long.translation == ""
 
 
 def test_named_columns_are_found_in_the_first_row(tmp_path: Path) -> None:
@@ -169,6 +209,8 @@ def test_xliff_header_of_a_catalogue_and_untranslated_targets_are_flaws(tmp_path
     assert records(tmp_path / "a.xlf", header)[0].flaw == "header of a catalogue"
     new = XLIFF_1.replace("<target>", '<target state="needs-translation">')
     assert records(tmp_path / "a.xlf", new)[0].flaw == "not translated"
+    initial = XLIFF_2.replace("<segment>", '<segment state="initial">', 1)
+    assert [record.flaw for record in records(tmp_path / "a.xlf", initial)] == ["not translated", ""]
 
 
 def test_xliff_of_another_language_is_refused(tmp_path: Path) -> None:
@@ -221,6 +263,39 @@ def test_compiled_catalogue_holds_the_same_pairs(tmp_path: Path) -> None:
 def test_damaged_catalogue_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"no readable gettext catalogue"):
         records(tmp_path / name, b"\xde\x12\x04\x95\x00\x00\x00\x00\xff\xff\x00\x00")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_compiled_catalogue_that_is_cut_is_refused(tmp_path: Path, order: str) -> None:
+    strings = [b"", b"", b"Yes.", b"Ndiyo. " * 40]
+    tables, at = [b"", b""], 28 + 32
+    for number, each in enumerate(strings):
+        tables[number % 2] += struct.pack(f"{order}2I", len(each), at)
+        at += len(each) + 1
+    header = struct.pack(f"{order}7I", 0x950412DE, 0, 2, 28, 44, 0, 0)
+    whole = header + b"".join(tables) + b"\0".join(strings) + b"\0"
+    assert len(records(tmp_path / "a.mo", whole)) == 1
+    with pytest.raises(DataError, match="cut short"):
+        records(tmp_path / "a.mo", whole[:-20])
+
+
+def test_compiled_catalogue_of_the_same_bytes_many_times_is_refused(tmp_path: Path) -> None:
+    count, length = 100, 1_000_000
+    table = struct.pack("<2I", length, 28) * count
+    content = struct.pack("<7I", 0x950412DE, 0, count, 28, 28, 0, 0) + table + b"a" * length
+    with pytest.raises(DataError, match="longer than 50,000,000"):
+        records(tmp_path / "a.mo", content)
+
+
+@pytest.mark.parametrize("end", ['msgstr "sik', 'msgstr "sik\\"', 'msgstr "', "msgstr", 'msgstr "sik\n# a comment'])
+def test_catalogue_that_is_cut_is_refused(tmp_path: Path, end: str) -> None:
+    with pytest.raises(DataError, match="no readable gettext catalogue"):
+        records(tmp_path / "a.po", f'msgid "Yes."\nmsgstr "Ndiyo."\n\nmsgid "day"\n{end}')
+
+
+def test_catalogue_may_end_without_a_line_break_or_with_a_comment(tmp_path: Path) -> None:
+    for end in ("", "\r\n", "\n\n# the end", '\n#~ msgid "a"\n#~ msgstr "b'):
+        assert records(tmp_path / "a.po", f'msgid "Yes."\nmsgstr "Ndi\\"yo\\\\"{end}')[0].flaw == ""
 
 
 def test_name_without_a_format_is_refused(tmp_path: Path) -> None:

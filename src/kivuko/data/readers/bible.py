@@ -1,5 +1,6 @@
 """Reader of two Bibles, verse by verse."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def read_bibles(path: Path, _options: ReaderOptions) -> Iterator[Record]:
 
     Verses that either side translates as one are taken together on both. What stands on one side only is a flaw. A
     chapter that has another last verse on the other side is numbered in another way, so that equal numbers need not be
-    the same text: none of it is paired.
+    the same text: none of it is paired. Where most chapters of a book have, as psalms that are counted in another way,
+    those with the same last verse have it by chance, and none of the book is paired.
 
     Args:
         path: The English file or folder and the other one, with a comma between.
@@ -28,12 +30,22 @@ def read_bibles(path: Path, _options: ReaderOptions) -> Iterator[Record]:
         for verses in read_bible(file):
             chapters.setdefault((verses.book, verses.chapter), ([], []))[side].append(verses)
     number = 0
-    for sides in chapters.values():
-        lasts = [max((verses.last for verses in side), default=0) for side in sides]
-        other = "chapter is numbered otherwise" if all(lasts) and lasts[0] != lasts[1] else ""
+    shared, unequal = Counter[str](), Counter[str]()
+    for (book, _), sides in chapters.items():
+        shared[book] += all(sides)
+        unequal[book] += _is_unequal(sides)
+    for (book, _), sides in chapters.items():
+        other = "book is numbered otherwise" if 2 * unequal[book] > shared[book] else ""
+        if _is_unequal(sides):
+            other = "chapter is numbered otherwise"
         for group in _groups(sides):
             number += 1
             yield Record(number, _text(group[0]), _text(group[1]), _flaw(group) or other)
+
+
+def _is_unequal(sides: _Chapter) -> bool:
+    """Say whether both sides have a chapter, with another last verse."""
+    return all(sides) and len({max(verses.last for verses in side) for side in sides}) > 1
 
 
 def _groups(sides: _Chapter) -> Iterator[_Chapter]:

@@ -17,6 +17,8 @@ MAX_CATALOG_BYTES = 50_000_000
 
 # The letter that a menu is opened by: `_Open` in GTK, `&Open` in Qt; Chinese, Japanese and Korean append it: `(_O)`.
 _MNEMONIC = re.compile(r"\s*\([_&]\w\)|[_&](?=\w)")
+_QUOTED = re.compile(r'[^"]*"[^"\\]*(?:\\.[^"\\]*)*"')
+_BYTE_ORDERS = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 
 
 def read_po(path: Path, _options: ReaderOptions) -> Iterator[Record]:
@@ -39,7 +41,7 @@ def read_catalog(content: bytes, path: Path, *, is_compiled: bool) -> Iterator[R
     """Read the bytes of a PO or MO catalogue.
 
     Raises:
-        DataError: If they are none.
+        DataError: If they are none, or not whole.
     """
     parse: Callable[..., Iterable[Any]] = polib.mofile if is_compiled else polib.pofile
     # The library takes the path of an uncompressed file, and finds its encoding there.
@@ -47,6 +49,7 @@ def read_catalog(content: bytes, path: Path, *, is_compiled: bool) -> Iterator[R
         plain.write(content)
         plain.flush()
         try:
+            _check_strings(content) if is_compiled else _check_end(content.decode(polib.detect_encoding(plain.name)))
             entries = list(parse(plain.name))
         except (OSError, ValueError, LookupError, struct.error) as error:
             reason = str(error).replace(plain.name, path.name)
@@ -60,6 +63,29 @@ def read_catalog(content: bytes, path: Path, *, is_compiled: bool) -> Iterator[R
         if entry.obsolete or "fuzzy" in entry.flags:
             flaw = "obsolete" if entry.obsolete else "fuzzy"
         yield Record(number, *_without_mnemonics(english, translation), flaw)
+
+
+def _check_strings(content: bytes) -> None:
+    """Refuse strings that end behind the catalogue, which the library cuts, and many strings of the same bytes."""
+    order = _BYTE_ORDERS.get(content[:4])
+    if order is None:
+        return  # which the library refuses
+    count, *tables = struct.unpack_from(f"{order}3I", content, 8)
+    total = 0
+    for table in tables:
+        for length, offset in struct.iter_unpack(f"{order}2I", content[table : table + 8 * count]):
+            total += length
+            if offset + length > len(content):
+                raise ValueError("a string ends behind its end; it is cut short")
+    if total > MAX_CATALOG_BYTES:
+        raise ValueError(f"its strings are longer than {MAX_CATALOG_BYTES:,} bytes")
+
+
+def _check_end(text: str) -> None:
+    """Refuse a last string without its closing quote, which the library takes for a shorter one."""
+    lines = [line.strip() for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")]
+    if lines and not _QUOTED.fullmatch(lines[-1]):
+        raise ValueError("its last string has no closing quote; it is cut short")
 
 
 def _without_mnemonics(english: str, translation: str) -> tuple[str, str]:

@@ -61,7 +61,7 @@ def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
         flaw = "" if target is not None else "no target"
         if element.get("restype") == _HEADER:
             flaw = "header of a catalogue"
-        elif target is not None and target.get("state") in _UNTRANSLATED:
+        elif target is not None and (target.get("state") in _UNTRANSLATED or element.get("state") == "initial"):
             flaw = "not translated"
         yield Record(number, "" if source is None else text_of(source), "" if target is None else text_of(target), flaw)
 

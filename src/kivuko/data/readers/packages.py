@@ -5,13 +5,14 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from kivuko.data.readers.catalogs import MAX_CATALOG_BYTES, read_catalog
 from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
-from kivuko.data.readers.streams import decompressed, read_whole, reporting_damage
+from kivuko.data.readers.streams import decompressed, read_bounded, read_whole, reporting_damage
 from kivuko.errors import ConfigError, DataError
 
 DPKG = Path("/var/lib/dpkg/info")
@@ -21,7 +22,7 @@ _AR, _AR_HEADER = b"!<arch>\n", 60
 
 class _Catalog(NamedTuple):
     name: Path
-    content: bytes
+    read: Callable[[], bytes]
 
 
 def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
@@ -48,12 +49,13 @@ def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
     for catalog in catalogs:
         is_compiled = _COMPILED[_plain(catalog.name).suffix.lower()]
         try:
-            for record in read_catalog(catalog.content, catalog.name, is_compiled=is_compiled):
+            for record in read_catalog(catalog.read(), catalog.name, is_compiled=is_compiled):
                 number += 1
                 yield record._replace(place=number)
         except DataError:
             number += 1
-            yield Record(number, str(catalog.name), "", "no readable gettext catalogue")
+            name = str(catalog.name).encode(errors="replace").decode()  # a name need not be UTF-8
+            yield Record(number, name, "", "no readable gettext catalogue")
     if not number:
         raise DataError(f"{path} has no gettext catalogue in {options.language!r}.")
 
@@ -98,7 +100,7 @@ def _on_disk(files: list[tuple[Path, Path]], language: str) -> Iterator[_Catalog
         # A package may hold one catalogue under two names, by a link.
         if is_catalog_of(name, language) and file.is_file() and file.resolve() not in read:
             read.add(file.resolve())
-            yield _Catalog(name, read_whole(file, limit=MAX_CATALOG_BYTES))
+            yield _Catalog(name, partial(read_whole, file, limit=MAX_CATALOG_BYTES))
 
 
 def _in_debian_archive(path: Path, language: str) -> Iterator[_Catalog]:
@@ -116,9 +118,14 @@ def _in_debian_archive(path: Path, language: str) -> Iterator[_Catalog]:
                         raise DataError(f"{path}: {entry.name} is longer than {MAX_CATALOG_BYTES:,} bytes.")
                     content = archive.extractfile(entry)
                     if content is not None:
-                        yield _Catalog(Path(entry.name), content.read())
+                        yield _Catalog(Path(entry.name), partial(_unpacked, content.read(), Path(entry.name), path))
         except tarfile.TarError as error:
             raise DataError(f"{path} is no Debian package that is whole: {error}.") from error
+
+
+def _unpacked(content: bytes, name: Path, package: Path) -> bytes:
+    with reporting_damage(name), decompressed(io.BytesIO(content), name.suffix, package) as plain:
+        return read_bounded(plain, name, limit=MAX_CATALOG_BYTES)
 
 
 def _data_member(file: BinaryIO, path: Path) -> tuple[BinaryIO, str]:
@@ -130,6 +137,8 @@ def _data_member(file: BinaryIO, path: Path) -> tuple[BinaryIO, str]:
         if not size.isdigit() or header[58:] != b"`\n":
             break
         if name.startswith("data.tar"):
+            if file.tell() + int(size) > path.stat().st_size:
+                raise DataError(f"{path} is no Debian package that is whole: its data.tar is cut short.")
             return io.BufferedReader(_Slice(file, int(size))), PurePosixPath(name).suffix
         file.seek(int(size) + int(size) % 2, io.SEEK_CUR)
     raise DataError(f"{path} is no Debian package that is whole: it has no data.tar.")

@@ -22,6 +22,7 @@ from kivuko.data.readers.records import (
     named_format,
     spelled_format,
 )
+from kivuko.data.readers.streams import MAX_LINE_BYTES
 from kivuko.data.readers.tabular import read_csv, read_json_lines, read_moses, read_tsv
 from kivuko.data.readers.tatoeba import read_tatoeba
 from kivuko.errors import DataError
@@ -54,7 +55,14 @@ class BitextFile:
     options: ReaderOptions = field(default_factory=ReaderOptions)
 
     def __iter__(self) -> Iterator[Record]:
-        return reader_of(bitext_format(self.path, self.options))(self.path, self.options)
+        for record in reader_of(bitext_format(self.path, self.options))(self.path, self.options):
+            # No letter takes more than four bytes.
+            if 4 * max(len(record.english), len(record.translation)) > MAX_LINE_BYTES and any(
+                len(side.encode(errors="replace")) > MAX_LINE_BYTES for side in (record.english, record.translation)
+            ):
+                yield Record(record.place, "", "", record.flaw or f"side longer than {MAX_LINE_BYTES} bytes")
+            else:
+                yield record
 
     @classmethod
     def spelled(cls, argument: Path, options: ReaderOptions) -> "BitextFile":

@@ -32,6 +32,8 @@ _NUMBERED = [entry.split("=")[0] for entry in _BOOKS.split()][:66]
 _VERSES = re.compile(r"\s*(\d+)[a-z]?(?:\s*[-\u2013\u2014,]\s*(\d+)[a-z]?)?(?!\w)")
 _MARKER = re.compile(r"\\\+?([a-z]+)\d*(?:-[se])?(\*)?")
 _NOTE = re.compile(r"\\(f|fe|ef|x|ex|fig|va|vp|ca|rq|pro)(?= ).*?\\\1\*", re.DOTALL)
+# Milestones of USFM 3, which mark a place: `\qt-s |who="Pilate"\*`, `\ts\*`.
+_MILESTONE = re.compile(r"\\[a-z]+\d*(?:-[se])?\s*(?:\|[^\\]*)?\\\*")
 _ATTRIBUTES = re.compile(r"\|[^\\|\n]*(?=\\\+?[a-z]+\*)")
 # Paragraphs that are no text of a verse: titles, headings, references, notes on the text.
 _HEADINGS = frozenset(
@@ -145,7 +147,8 @@ def _read_usfm(path: Path) -> list[Verses]:
     raw = read_whole(path, limit=MAX_BIBLE_BYTES)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16. Convert it to UTF-8.")
-    text = _ATTRIBUTES.sub("", _NOTE.sub("", raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")))
+    text = _MILESTONE.sub("", raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))
+    text = _ATTRIBUTES.sub("", _NOTE.sub("", text))
     reading, in_heading = _Reading(), False
     markers = [*_MARKER.finditer(text)]
     ends = [*(marker.start() for marker in markers[1:]), len(text)]

@@ -126,7 +126,16 @@ def read_whole(path: Path, *, limit: int) -> bytes:
         DataError: As `open_stream` does, and if there are more than `limit`.
     """
     with open_stream(path) as stream:
-        content = stream.read(limit + 1)
+        return read_bounded(stream, path, limit=limit)
+
+
+def read_bounded(stream: BinaryIO, path: Path, *, limit: int) -> bytes:
+    """Return the bytes of a stream.
+
+    Raises:
+        DataError: If there are more than `limit`.
+    """
+    content = stream.read(limit + 1)
     if len(content) > limit:
         raise DataError(f"{path} is longer than {limit:,} bytes, which this format has to be read at once. Split it.")
     return content

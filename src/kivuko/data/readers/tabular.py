@@ -16,7 +16,7 @@ Row = tuple[int, Sequence[str], str]
 
 def read_tsv(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read columns with tabs between: two of them, English first, unless `options` names others."""
-    rows = ((line.number, line.text.split("\t"), line.flaw) for line in read_lines(path) if line.text.strip())
+    rows = ((line.number, line.text.split("\t"), line.flaw) for line in read_lines(path) if line.text)
     return _read_rows(path, rows, options)
 
 
@@ -31,6 +31,8 @@ def read_json_lines(path: Path, options: ReaderOptions) -> Iterator[Record]:
     keys = (options.english or "english", options.translation or "translation")
     for line in read_lines(path):
         if not line.text.strip():
+            if line.text:
+                yield Record(line.number, "", "", line.flaw)
             continue
         try:
             value = {} if line.flaw else json.loads(line.text)
@@ -113,7 +115,10 @@ def _csv_rows(lines: _Lines) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield start, [], lines.flaw or f"no CSV ({error})"
+            # A stray quote takes the lines behind it along.
+            lost = f", lines {start}-{reader.line_num}" if reader.line_num > start else ""
+            for number in range(start, reader.line_num + 1):
+                yield number, [], lines.flaw or f"no CSV ({error}{lost})"
             continue
         if row:
             yield start, row, lines.flaw
@@ -122,10 +127,12 @@ def _csv_rows(lines: _Lines) -> Iterator[Row]:
 def _read_rows(path: Path, rows: Iterator[Row], options: ReaderOptions) -> Iterator[Record]:
     if (options.english is None) != (options.translation is None):
         raise ConfigError("Give both columns, --english and --translation, or neither.")
+    # A row with another number of columns may be shifted: the first row says how many.
     places, width = [0, 1], 2
     if options.english is not None and options.translation is not None:
         names = [options.english, options.translation]
         if all(name.isdecimal() and int(name) > 0 for name in names):
+            width = 0
             places = [int(name) - 1 for name in names]
         else:
             _, header, _ = next(rows, (0, [], ""))
@@ -134,11 +141,13 @@ def _read_rows(path: Path, rows: Iterator[Row], options: ReaderOptions) -> Itera
                 raise DataError(
                     f"{path}: there is no column {missing[0]!r}; the first row has {', '.join(map(repr, header))}."
                 )
-            places = [header.index(name) for name in names]
-        width = 0
+            places, width = [header.index(name) for name in names], len(header)
     for number, row, flaw in rows:
-        if len(row) != width if width else len(row) <= max(places):
-            wrong = flaw or f"{len(row)} columns, expected {width or max(places) + 1}{'' if width else ' at least'}"
-            yield Record(number, "\t".join(row), "", wrong)
+        if not width and len(row) > max(places):
+            width = len(row)
+        if not width or len(row) != width:
+            text = "\t".join(row)
+            wrong = f"{len(row)} columns, expected {width or f'{max(places) + 1} at least'}" if text.strip() else ""
+            yield Record(number, text, "", flaw or wrong)
         else:
             yield Record(number, row[places[0]], row[places[1]], flaw)
