@@ -48,6 +48,8 @@ def test_numbers_behind_a_sign_are_filled_in_unless_they_are_amounts() -> None:
     assert placeholders("$1 edits", "mahariri $1") == placeholders("mahariri $1", "$1 edits") == ["$1"]
     assert placeholders("共%1个") == ["%1"]
     assert placeholders("$4, 5% less", "dola 4") == placeholders("%5 indirim", "5% off") == []
+    assert placeholders("$4, %s", "four %s") == ["%s"]
+    assert placeholders("$1 of $2", "$1") == ["$1", "$2"]
     assert placeholders("$5", "५ डॉलर") == placeholders("$1,000 or $2.50") == []
 
 

@@ -66,7 +66,8 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
 def placeholders(text: str, other: str = "") -> list[str]:
     """Return the places of a text that a program fills in, sorted; which argument goes where makes no difference.
 
-    A number behind a sign, as in `%1` and `$1`, is no such place if it also stands without one, as in 5% and 4 dollars.
+    A number behind a sign, as in `%1` and `$1`, is no such place if it also stands without one, as in 5% and 4 dollars,
+    or if the other side has none like it, which may write out what it costs.
 
     Args:
         text: A side of a pair.
@@ -80,6 +81,8 @@ def placeholders(text: str, other: str = "") -> list[str]:
         return []
     found = _PLACEHOLDER.findall(text)
     if any(_NUMBERED.fullmatch(each) for each in found):
+        if other and not any(_NUMBERED.fullmatch(each) for each in _PLACEHOLDER.findall(other)):
+            return sorted(_POSITION.sub("%", each) for each in found if not _NUMBERED.fullmatch(each))
         bare = {int(number) for number in _BARE_NUMBER.findall(f"{text} {other}") if len(number) < 19}
         numbers = [_NUMBERED.fullmatch(each) for each in found]
         found = [each for each, told in zip(found, numbers, strict=True) if not (told and int(told[1]) in bare)]
