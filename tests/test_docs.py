@@ -68,3 +68,10 @@ def test_constraints_pin_what_the_project_depends_on() -> None:
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     names = {re.split(r"[\[<>=]", requirement)[0].lower() for requirement in wanted}
     assert names <= pinned
+
+
+def test_help_texts_have_no_tags_that_markdown_would_swallow() -> None:
+    commands = [each for found in COMMANDS.values() for each in getattr(found, "commands", {"": found}).values()]
+    helps = [getattr(parameter, "help", None) or "" for command in commands for parameter in command.params]
+    assert any("`English<TAB>translation`" in text for text in helps)
+    assert not [text for text in helps if re.search(r"<[A-Za-z]", re.sub(r"`[^`]*`", "", text))]

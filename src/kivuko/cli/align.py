@@ -23,7 +23,7 @@ def align(
         str | None, typer.Option(help="Encoder of the English; by default the teacher in the student's directory.")
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="File of English<TAB>translation, words between spaces, to Pharaoh lines.")
+        Path | None, typer.Option(help="File of `English<TAB>translation`, words between spaces, to Pharaoh lines.")
     ] = None,
     split_punctuation: Annotated[
         bool, typer.Option("--split-punctuation", help="Set off the punctuation in --pairs.")

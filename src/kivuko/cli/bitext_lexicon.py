@@ -48,7 +48,7 @@ def lexicon(
     top_k: Annotated[int, typer.Option(min=1, help="Translations of a word, at most.")] = 10,
     gold: Annotated[
         list[Path] | None,
-        typer.Option(help="Dictionary to compare with, English<TAB>translation; may be given again."),
+        typer.Option(help="Dictionary to compare with, `English<TAB>translation`; may be given again."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --out.")] = False,

@@ -12,7 +12,7 @@ def mine(
     english: Annotated[Path, typer.Option(help="English text, a sentence a line; may be gzipped.")],
     other: Annotated[Path, typer.Option(help="Text of the other language, likewise.")],
     model: Annotated[str, typer.Option(help="Encoder of the other language: a student.")],
-    out: Annotated[Path, typer.Option(help="File to write: English<TAB>translation, the best pairs first.")],
+    out: Annotated[Path, typer.Option(help="File to write: `English<TAB>translation`, the best pairs first.")],
     teacher: Annotated[
         str | None, typer.Option(help="Encoder of the English; by default the teacher in the student's directory.")
     ] = None,

@@ -12,7 +12,7 @@ from kivuko.cli.console import Threads, prepare, say
 def evaluate(
     query_model: Annotated[str | None, typer.Option(help="Encoder of the queries: the student.")] = None,
     collection: Annotated[
-        Path | None, typer.Option(help="BEIR folder: corpus.jsonl, queries.jsonl, qrels/<split>.tsv.")
+        Path | None, typer.Option(help="BEIR folder: corpus.jsonl, queries.jsonl, `qrels/<split>.tsv`.")
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="A benchmark by name, as tatoeba:sw, lareqa or ciral:sw; see --list-tasks.")
@@ -39,7 +39,7 @@ def evaluate(
         bool, typer.Option("--overwrite", help="Replace the index at --index where it is another one.")
     ] = False,
     run: Annotated[Path | None, typer.Option(help="Write the TREC run here.")] = None,
-    per_query: Annotated[Path | None, typer.Option(help="Write query_id<TAB>measure<TAB>value lines here.")] = None,
+    per_query: Annotated[Path | None, typer.Option(help="Write `query_id<TAB>measure<TAB>value` lines here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     allow_incomplete: Annotated[
         bool, typer.Option("--allow-incomplete", help="Measure a task whose data is not of the published size.")

@@ -41,7 +41,7 @@ def search(
         Path | None, typer.Option(help="Directory of the words, where they are not in that of the index.")
     ] = None,
     queries: Annotated[
-        Path | None, typer.Option(help="File of queries: BEIR `queries.jsonl`, id<TAB>text, or one a line.")
+        Path | None, typer.Option(help="File of queries: BEIR `queries.jsonl`, `id<TAB>text`, or one a line.")
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="Results for each query.")] = 10,
     where: Annotated[

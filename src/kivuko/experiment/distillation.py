@@ -177,6 +177,7 @@ def _run(
         "start": start,
         "fertility": pieces,
         "parameters": parameter_count(student),
+        "training_pairs": len(pairs),
         "held_out_pairs": len(held_out),
         "empty_sides_left_out": {bitext.source.name: bitext.empty_sides for bitext in bitexts},
         "steps": log.steps,
