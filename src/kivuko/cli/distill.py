@@ -19,8 +19,8 @@ def distill(
     bitext: Annotated[
         list[str] | None,
         typer.Option(
-            help="File of `English<TAB>translation` lines, with an optional weight: `en-sw.tsv:2`; or any other parallel "
-            "text that `kivuko bitext` reads: `gettext:/usr/share/locale`, `hub:opus100/en-sw`. Repeatable."
+            help="File of `English<TAB>translation` lines, with an optional weight: `en-sw.tsv:2`; or any other "
+            "parallel text that `kivuko bitext` reads: `gettext:/usr/share/locale`, `hub:opus100/en-sw`. Repeatable."
         ),
     ] = None,
     target: Annotated[
