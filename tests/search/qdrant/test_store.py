@@ -149,8 +149,6 @@ def test_ids_that_do_not_fit_are_refused_and_nothing_is_written(store: OpenStore
     ],
 )
 def test_passages_that_cannot_be_written_are_refused(store: OpenStore, passage: Passage) -> None:
-    if type(store).__name__ == "FlatStore" and "list" in passage.fields:
-        pytest.skip("flat keeps lists, and never finds them")
     with pytest.raises(DataError, match="cannot be stored"):
         store.add([Entry(passage, np.ones((1, 8), dtype=np.float32))])
     assert len(store) == 0
