@@ -6,7 +6,7 @@ from pathlib import Path
 from kivuko import __version__
 from kivuko.evaluation.equivalence import OVERALL
 from kivuko.experiment.comparison.answer import Answer, TaskAnswer
-from kivuko.experiment.comparison.config import Baseline, SystemConfig
+from kivuko.experiment.comparison.config import Baseline, CompareConfig, SystemConfig
 from kivuko.experiment.comparison.left_out import left_out
 from kivuko.experiment.provenance import source_commit
 from kivuko.report import result_tables as tables
@@ -232,7 +232,7 @@ def _conditions(answer: Answer, command: str) -> list[Block]:
         ("this report by", f"kivuko {__version__}" + (f" at {commit}" if commit else "")),
         ("trained by", listed(answer.trained_by)),
         ("teacher", code(_short(config.teacher))),
-        ("student", code(_short(config.student)) if config.student else "grown on the teacher, one for each language"),
+        ("student", listed(_students(config))),
         ("embedding dimensions", str(config.dimensions) if config.dimensions else "the teacher's"),
         ("reference", code(config.reference_name)),
         ("seeds", listed([str(seed) for seed in config.seeds])),
@@ -250,7 +250,7 @@ def _conditions(answer: Answer, command: str) -> list[Block]:
         ("other student sizes", "allowed" if config.allow_other_sizes else "refused"),
         ("items of tasks and validation in the bitext", "allowed" if config.allow_leaks else "refused"),
     ]
-    if config.student is None:
+    if config.grows:
         grown = config.transplant.model_dump()
         told = [f"{plain(key)} {'learned' if value is None else value}" for key, value in grown.items()]
         rows.append(("how students are grown", ", ".join(told)))
@@ -286,6 +286,19 @@ def _conditions(answer: Answer, command: str) -> list[Block]:
         Table("conditions", "What the comparison was told.", ["condition", "value"], "ll", rows),
         Table("languages", "Languages.", ["language", "resources", "bitext", "tested on"], "llll", languages),
     ]
+
+
+def _students(config: CompareConfig) -> list[str]:
+    """Say what students start from: the comparison's own, then those of single systems."""
+    told = []
+    if None in config.starts:
+        own = code(_short(config.student)) if config.student else "grown on the teacher, one for each language"
+        told.append(own)
+    for student in config.starts:
+        if student is not None:
+            systems = listed([code(system.name) for system in config.systems if system.student == student])
+            told.append(f"{code(_short(student))} of {systems}")
+    return told
 
 
 def _short(name: str) -> str:

@@ -37,10 +37,9 @@ def kind_of(config: CompareConfig, name: str) -> Kind:
     """
     for system in config.systems:
         if system.name == name:
-            blind = all(objective.name is ObjectiveName.DIAGONAL for objective in system.objectives)
             if system.translate_train:
                 return Kind.BASELINE
-            return Kind.CONTROL if system.shuffled or blind else Kind.STUDENT
+            return Kind.CONTROL if system.is_control else Kind.STUDENT
     for fusion in config.fusions:
         if fusion.name == name:
             parts = [kind_of(config, part) for part in fusion.systems]

@@ -70,7 +70,6 @@ def test_task_is_a_collection_or_has_a_name(values: dict[str, Any]) -> None:
     assert "language sw is tested on ciral:ha, which is of en, ha" in told(task="ciral:ha")
     assert "language sw is tested on lareqa, which is of ar, de" in told(task="lareqa")
     assert "only a named `task` reads" in told(collection="folder", data="downloads")
-    assert "only a `collection` reads" in told(task="tatoeba:sw", translations="folder")
 
 
 def test_named_task_has_its_customary_split_and_measures(values: dict[str, Any]) -> None:

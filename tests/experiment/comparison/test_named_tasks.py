@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kivuko.data.settings import parse_config
+from kivuko.errors import KivukoError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.run_task import MAXSIM, Encoder, TaskEvaluation, evaluate_task
 from kivuko.evaluation.scores import Score, read_scores
@@ -137,6 +138,38 @@ def test_named_tasks_give_every_view_and_scoring(named: CompareConfig, tmp_path:
     assert "lareqa pool PEER@20" in report
     # The documents that students read are indexed by each of them, and not kept.
     assert len(list((out / "indexes").iterdir())) == 1
+
+
+def test_translations_by_hand_ask_the_view_from_the_language_alone(named: CompareConfig, tmp_path: Path) -> None:
+    told = named.model_dump(mode="json")
+    swahili = told["languages"][0]
+    tatoeba, ciral = swahili["tasks"]
+    opened = open_task("tatoeba:sw", data=Path(tatoeba["data"]), allow_incomplete=True)
+    [part] = [part for part in opened.parts if part.collection.queries[0].text == accented(ENGLISH[0], "sw")]
+    english = dict(zip((query.query_id for query in part.collection.queries), ENGLISH, strict=True))
+    given = tmp_path / "given"
+    given.mkdir()
+    lines = [json.dumps({"_id": query_id, "text": text}) + "\n" for query_id, text in english.items()]
+    (given / "queries.jsonl").write_text("".join(lines))
+    tasks = [tatoeba | {"translations": str(given)}, ciral | {"translations": str(given)}]
+    told |= {"languages": [swahili | {"tasks": tasks}], "baselines": ["translated", "translated-bm25"], "fusions": []}
+    config = parse_config(CompareConfig, told, origin="test")
+    out, said = tmp_path / "out", list[str]()
+    compare(config, out, notify=said.append)
+    rows = [row for row in read_scores(out / "scores.tsv") if row.system.startswith("translated")]
+    assert {row.measure for row in rows if row.system == "translated-bm25"} == {
+        "tatoeba xx-en Success@1",
+        "tatoeba xx-en RR@10",
+    }
+    # Every question is one of the documents, word for word.
+    assert {row.value for row in rows if "Success@1" in row.measure and "single" not in row.measure} == {1.0}
+    why = "translations by hand are of questions in sw for documents in English."
+    assert f"translated is left out of tatoeba (sw, en-sw): {why}" in said
+    assert f"translated-bm25 is left out of ciral (sw): {why}" in said
+
+    (given / "queries.jsonl").write_text(lines[0])
+    with pytest.raises(KivukoError, match="7 of 8 queries have no translation"):
+        compare(config, tmp_path / "fewer")
 
 
 def test_dry_run_reckons_with_named_tasks(named: CompareConfig) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.settings import parse_config
@@ -17,7 +18,7 @@ from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning
 from kivuko.experiment.comparison.prepare import language_bitext
 from kivuko.experiment.comparison.run import _claim
 from kivuko.experiment.comparison.training import order_of
-from kivuko.models.encoder import model_digest
+from kivuko.models.encoder import load_encoder, model_digest
 
 from .conftest import ENGLISH, accented, write_collection
 
@@ -95,6 +96,46 @@ def test_processes_give_what_one_process_gives(config: CompareConfig, tmp_path: 
     one = compare(few, tmp_path / "one")
     two = compare(few, tmp_path / "two", jobs=2)
     assert one.means == two.means
+
+
+def test_a_system_can_have_its_own_student_of_the_same_size(
+    values: dict[str, Any], tmp_path: Path, tiny_encoder_dir: Path
+) -> None:
+    values |= {"seeds": [0], "pairs": [8], "tuning": {}, "fusions": [], "baselines": ["zero-shot"]}
+    values["languages"] = values["languages"][:1]
+    transport, scores, _ = values["systems"]
+    values["systems"] = [transport, scores | {"student": str(tiny_encoder_dir)}]
+    out = tmp_path / "out"
+    with pytest.raises(ModelError, match=r"sw differ in size: [\d,]+ parameters in transport; [\d,]+ .* in scores"):
+        compare(parse_config(CompareConfig, values, origin="test"), out)
+    assert not (out / "cells").exists(), "refused before anything is trained"
+
+    allowed = parse_config(CompareConfig, values | {"allow_other_sizes": True}, origin="test")
+    compare(allowed, tmp_path / "allowed")
+    sizes = records_of(tmp_path / "allowed", "parameters")
+    assert sizes["scores"] < sizes["transport"]
+
+    same = parse_config(CompareConfig, values | {"student": str(other_weights(tiny_encoder_dir, tmp_path))}, origin="")
+    compare(same, tmp_path / "same")
+    sizes, starts = (records_of(tmp_path / "same", key) for key in ("parameters", "start_sha256"))
+    assert sizes["scores"] == sizes["transport"]
+    assert starts["scores"] != starts["transport"]
+
+
+def records_of(out: Path, key: str) -> dict[str, Any]:
+    """Return what the record of each system has under a key."""
+    records = [json.loads(path.read_text()) for path in out.glob(f"cells/**/{RECORD}")]
+    return {record["cell"]["system"]: record[key] for record in records}
+
+
+def other_weights(encoder: Path, folder: Path) -> Path:
+    """Save an encoder of the same size with other weights."""
+    model = load_encoder(encoder)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    model.save(str(folder / "other"), create_model_card=False)
+    return folder / "other"
 
 
 def write_triples(folder: Path, language: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from kivuko.experiment.comparison.config import Baseline, CompareConfig, FusionC
 from kivuko.experiment.comparison.left_out import why_not
 from kivuko.experiment.comparison.named_tasks import ENGLISH, directions, open_named, score_named_run
 from kivuko.experiment.comparison.prepare import language_bitext
-from kivuko.experiment.comparison.scoring import read_task, score_model, score_run
+from kivuko.experiment.comparison.scoring import by_hand, read_task, score_model, score_run
 from kivuko.experiment.comparison.task_config import TaskConfig
 from kivuko.experiment.unfinished import write_json
 from kivuko.models.encoder import load_encoder
@@ -138,10 +138,11 @@ def _lexical(
     indexes: dict[Path, LexicalIndex] = {}
     translated = baseline is Baseline.TRANSLATED_BM25
     for task in language.tasks:
-        if task.task is not None:
-            rows += _lexical_named(config, language, task, baseline, directory, translate)
-            continue
         if translated and task.translations is None:
+            continue
+        if task.task is not None:
+            put = by_hand(task) if translated else translate
+            rows += _lexical_named(config, language, task, baseline, directory, put)
             continue
         collection = read_task(task, translated=translated)
         asked = translate(collection) if translate else collection

@@ -1,5 +1,6 @@
 """The cells of a comparison: what is trained, with what, and where its files lie."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,15 @@ class Layout:
         """The teacher, projected."""
         return self.out / "teacher"
 
-    def start(self, language: str) -> Path:
-        """Return the student that all systems of a language start from."""
-        return self.out / "languages" / language / "student"
+    def start(self, language: str, student: str | None = None) -> Path:
+        """Return the student that systems of a language start from.
+
+        Args:
+            language: ISO 639 code.
+            student: Checkpoint of systems that have their own; None for the student of the comparison.
+        """
+        own = f"-{hashlib.sha256(student.encode()).hexdigest()[:16]}" if student else ""
+        return self.out / "languages" / language / f"student{own}"
 
     def index(self, digest: str) -> Path:
         """Return the index of the documents of that digest."""

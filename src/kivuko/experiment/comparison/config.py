@@ -110,6 +110,7 @@ class SystemConfig(Frozen):
     Attributes:
         name: How it is called in tables.
         objectives: The terms of its loss.
+        student: Hub id or directory of a multilingual encoder that it starts from; the comparison's own by default.
         shuffled: Control: every English sentence gets the translation of another one.
         translate_train: Baseline: it learns not from sentence pairs but from as many translated training queries with
             English passages (`translated` of each language); its objective is `contrastive`.
@@ -118,6 +119,7 @@ class SystemConfig(Frozen):
 
     name: Name
     objectives: tuple[ObjectiveConfig, ...] = Field(min_length=1)
+    student: str | None = Field(default=None, min_length=1)
     shuffled: bool = False
     translate_train: bool = False
     trials: tuple[Trial, ...] | None = None
@@ -192,8 +194,8 @@ class CompareConfig(Frozen):
 
     Attributes:
         teacher: Hub id or directory of the English teacher; it indexes all documents.
-        student: Hub id or directory of a multilingual encoder that all students start from; None grows one for each
-            language on the teacher.
+        student: Hub id or directory of a multilingual encoder that students start from, unless their system names
+            another; None grows one for each language on the teacher.
         dimensions: Largest size of the token embeddings.
         languages: What to compare in.
         systems: What to compare.
@@ -216,7 +218,7 @@ class CompareConfig(Frozen):
     """
 
     teacher: str = Field(min_length=1)
-    student: str | None = None
+    student: str | None = Field(default=None, min_length=1)
     dimensions: int | None = Field(default=128, ge=2, le=65_536)
     languages: tuple[LanguageConfig, ...] = Field(min_length=1)
     systems: tuple[SystemConfig, ...] = Field(min_length=1)
@@ -254,6 +256,17 @@ class CompareConfig(Frozen):
     def system(self, name: str) -> SystemConfig:
         """Return the system of that name."""
         return next(system for system in self.systems if system.name == name)
+
+    @property
+    def starts(self) -> tuple[str | None, ...]:
+        """The checkpoints that systems start from, each once; None is the comparison's own student."""
+        untrained = (None,) if Baseline.UNTRAINED in self.baselines else ()
+        return tuple(dict.fromkeys((*untrained, *(system.student for system in self.systems))))
+
+    @property
+    def grows(self) -> bool:
+        """Whether a student is grown on the teacher for each language."""
+        return self.student is None and None in self.starts
 
     def translation_model(self, code: str) -> str | None:
         """Return the translation model of a language."""

@@ -80,7 +80,7 @@ def estimate(config: CompareConfig, trials: Sequence[Cell], finals: Sequence[Cel
             digest, size = _size(*in_english(language.validation, language.code))
             indexed[digest] = size.documents
             validated[language.code] = _asking(size)
-    growing = sum(pairs.values()) * _PAIR if config.student is None else 0.0
+    growing = sum(pairs.values()) * _PAIR if config.grows else 0.0
     return Work(
         preparing=_TEACHER + _TOKEN * sum(indexed.values()) + growing,
         baselines=sum(_baseline(b, tested[code], pairs[code]) for code in tested for b in config.baselines),

@@ -32,6 +32,8 @@ def why_not(baseline: Baseline, task: TaskConfig, direction: Pair | None, langua
     match baseline:
         case Baseline.TRANSLATED | Baseline.TRANSLATED_BM25 if task.translations is None:
             return "no translations by hand are given"
+        case Baseline.TRANSLATED | Baseline.TRANSLATED_BM25 if direction != (language, ENGLISH):
+            return f"translations by hand are of questions in {language} for documents in English"
         case Baseline.BM25 if direction is None:
             return "its documents are in several languages"
         case Baseline.BM25 if direction and direction.documents not in (ENGLISH, direction.queries):

@@ -50,15 +50,19 @@ class Shared(NamedTuple):
         language: ISO 639 code.
         task: Whose documents; None for the student.
         pool: Which of its collections in English.
+        student: The checkpoint, of a student that is not the comparison's.
     """
 
     language: str
     task: TaskConfig | ValidationTask | None = None
     pool: int = 0
+    student: str | None = None
 
     def __str__(self) -> str:
+        if self.student is not None:
+            return f"{self.language}: the student that begins from {self.student}"
         if self.task is None:
-            return f"{self.language}: the student that all systems start from"
+            return f"{self.language}: the student that systems start from"
         return f"{self.language}: the index of {self.task.place}"
 
 
@@ -93,7 +97,7 @@ def make_shared(config: CompareConfig, item: Shared, out: Path) -> None:
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     if item.task is None:
-        _start(config, layout, item.language)
+        _start(config, layout, item.language, item.student)
     else:
         _index(layout, in_english(item.task, item.language)[item.pool])
 
@@ -111,7 +115,12 @@ def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
                 if index not in indexes and not is_index(index):
                     size = sum(1 for _ in collection.corpus)
                     indexes[index] = size, Shared(language.code, task, pool)
-    starts = [Shared(each.code) for each in config.languages if not layout.start(each.code).exists()]
+    starts = [
+        Shared(each.code, student=student)
+        for each in config.languages
+        for student in config.starts
+        if not layout.start(each.code, student).exists()
+    ]
     return [item for _, item in sorted(indexes.values(), key=lambda found: -found[0])] + starts
 
 
@@ -143,29 +152,30 @@ def index_of(layout: Layout, collection: Collection) -> Path:
     return layout.index(corpus_digest(collection.corpus))
 
 
-def start_record(layout: Layout, language: str) -> dict[str, Any]:
-    """Return how the student of a language began: its size, its pieces a word."""
-    return dict(json.loads((layout.start(language) / "start.json").read_text(encoding="utf-8")))
+def start_record(layout: Layout, language: str, student: str | None = None) -> dict[str, Any]:
+    """Return how a student of a language began: its size, its pieces a word."""
+    return dict(json.loads((layout.start(language, student) / "start.json").read_text(encoding="utf-8")))
 
 
-def _start(config: CompareConfig, layout: Layout, code: str) -> None:
+def _start(config: CompareConfig, layout: Layout, code: str, own: str | None) -> None:
     teacher = load_teacher(layout.teacher)
-    record: dict[str, Any] = {"student": config.student or "transplant"}
-    if config.student is None:
+    checkpoint = own or config.student
+    record: dict[str, Any] = {"student": checkpoint or "transplant"}
+    if checkpoint is None:
         bitexts, _ = language_bitext(config, config.language(code))
         pairs = [pair for bitext in bitexts for pair in bitext.pairs]
         grown = transplant(teacher, pairs, **config.transplant.model_dump())
         student = grown.student
         record |= {"fertility": grown.fertility, "new_pieces": len(grown.vocabulary.new_pieces)}
     else:
-        student = fit_student(load_encoder(config.student), teacher)
+        student = fit_student(load_encoder(checkpoint), teacher)
     record["parameters"] = parameter_count(student)
 
     def write(beside: Path) -> None:
         student.save(str(beside), create_model_card=False)
         write_json(beside / "start.json", record)
 
-    _save(write, layout.start(code))
+    _save(write, layout.start(code, own))
 
 
 def _index(layout: Layout, collection: Collection) -> None:

@@ -16,7 +16,7 @@ from kivuko.experiment.comparison.cells import RECORD, SCORES, Cell, Layout, fin
 from kivuko.experiment.comparison.config import Baseline, CompareConfig
 from kivuko.experiment.comparison.estimate import estimate
 from kivuko.experiment.comparison.left_out import left_out
-from kivuko.experiment.comparison.prepare import language_bitext, prepare
+from kivuko.experiment.comparison.prepare import language_bitext, prepare, start_record
 from kivuko.experiment.comparison.training import is_scored, is_validated, run_cell, run_trial
 from kivuko.experiment.comparison.workers import Workers, saying
 from kivuko.experiment.unfinished import PLAN, write_json
@@ -153,10 +153,10 @@ def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
             raise ConfigError(f"A comparison is at {out}. Give --resume to go on with it, or another --out.")
         # Read as a config, so that what was not known when it was begun has its default.
         begun = parse_config(CompareConfig, json.loads(plan.read_text(encoding="utf-8")), origin=str(plan))
-        # A translation model may be told later, of a language that had none.
-        before, told = (
-            each.model_dump(mode="json", exclude={"languages": {"__all__": {"mt_model"}}}) for each in (begun, config)
-        )
+        # A translation model may be told later, of a language that had none; what counts as high-resource is of the
+        # report alone.
+        later = {"languages": {"__all__": {"mt_model", "high_resource"}}}
+        before, told = (each.model_dump(mode="json", exclude=later) for each in (begun, config))
         # How many trials and seeds there are may grow; what a finished cell was made with may not change.
         fixed = ("teacher", "student", "dimensions", "held_out", "transplant", "training", "allow_other_sizes")
         changed = [key for key in fixed if before.get(key) != told[key]]
@@ -181,32 +181,42 @@ def _claim(config: CompareConfig, out: Path, *, resume: bool) -> None:
 
 
 def _same_size(config: CompareConfig, layout: Layout) -> None:
-    """Refuse to compare students of different size, within a language."""
-    # All systems of a language start from one student, so they have one size; a checkpoint that differs between
-    # languages would make their answers incomparable.
-    sizes = {
-        language.code: json.loads((layout.start(language.code) / "start.json").read_text(encoding="utf-8"))[
-            "parameters"
-        ]
-        for language in config.languages
-    }
-    if config.student is not None and len(set(sizes.values())) > 1 and not config.allow_other_sizes:
-        raise ModelError(f"The students differ in size: {sizes}. Set allow_other_sizes to compare them all the same.")
+    """Refuse to compare students of different size within a language, before any is trained."""
+    if config.allow_other_sizes:
+        return
+    for language in config.languages:
+        sizes: dict[int, list[str]] = {}
+        for system in config.systems:
+            size = start_record(layout, language.code, system.student)["parameters"]
+            sizes.setdefault(size, []).append(system.name)
+        if len(sizes) > 1:
+            told = "; ".join(f"{size:,} parameters in {', '.join(names)}" for size, names in sizes.items())
+            raise ModelError(
+                f"The students of {language.code} differ in size: {told}. Give these systems students of the same "
+                "size, or set allow_other_sizes to compare them all the same."
+            )
 
 
 def _same_conditions(config: CompareConfig, cells: Iterable[Cell], out: Path) -> None:
-    """Check from the records that cells which are compared had the same size, start, steps and, unshuffled, batches."""
+    """Check from the records that cells which are compared had the same size, steps, batches and start.
+
+    Batches of shuffled pairs are not compared, nor the starts of systems that have a student of their own.
+    """
     seen: dict[tuple[Any, ...], list[Any]] = {}
     for cell, record in _records(cells, out).items():
         system = config.system(cell.system)
         data = "shuffled" if system.shuffled else "translated" if system.translate_train else "bitext"
-        same = [record[key] for key in ("steps", "start_sha256", "teacher_sha256")]
+        same = [record[key] for key in ("steps", "teacher_sha256")]
         same += [] if config.allow_other_sizes else [record["parameters"]]
         same += [] if system.shuffled else [record["order_sha256"]]
-        first = seen.setdefault((cell.language, cell.seed, cell.pairs, data), same)
-        if first != same:
+        start = [record["start_sha256"]]
+        expected = [
+            *seen.setdefault((cell.language, cell.seed, cell.pairs, data), same),
+            *seen.setdefault((cell.language, system.student), start),
+        ]
+        if expected != same + start:
             raise ModelError(
-                f"{cell} had other conditions than the systems beside it: expected {first}, got {same}. "
+                f"{cell} had other conditions than the systems beside it: expected {expected}, got {same + start}. "
                 "Remove its folder to run it again."
             )
 

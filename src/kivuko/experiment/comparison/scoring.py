@@ -50,14 +50,15 @@ def score_model(
         if translated and task.translations is None:
             continue
         if task.task is not None:
-            if translate and (language.code, ENGLISH) not in directions(task, language.code):
+            put = by_hand(task) if translated else translate
+            if put and (language.code, ENGLISH) not in directions(task, language.code):
                 continue
             rows += score_named(
                 *(query_model, layout, task, language.code),
                 system=system,
                 seed=seed,
                 directory=directory,
-                translate=translate,
+                translate=put,
             )
             continue
         collection = read_task(task, translated=translated)
@@ -105,9 +106,19 @@ def tested(task: TaskConfig, measure: str) -> str:
 def read_task(task: TaskConfig, *, translated: bool = False) -> Collection:
     """Read the collection of a task that has one, with its own queries or with the translations of them by hand."""
     (collection,) = collections_of(task)
-    if not translated or task.translations is None:
-        return collection
-    judged = {qrel.query_id for qrel in collection.qrels}
-    asked = [query for query in collection.queries if query.query_id in judged]
+    put = by_hand(task) if translated else None
+    return put(collection) if put else collection
+
+
+def by_hand(task: TaskConfig) -> Callable[[Collection], Collection] | None:
+    """Return what puts translations by hand in the place of a collection's judged queries; None if there are none."""
+    if task.translations is None:
+        return None
     translations = read_translations(task.translations / "queries.jsonl")
-    return dataclasses.replace(collection, queries=translated_queries(asked, translations))
+
+    def put(collection: Collection) -> Collection:
+        judged = {qrel.query_id for qrel in collection.qrels}
+        asked = [query for query in collection.queries if query.query_id in judged]
+        return dataclasses.replace(collection, queries=translated_queries(asked, translations))
+
+    return put

@@ -23,7 +23,8 @@ class TaskConfig(Frozen):
         task: In its place, what `kivuko evaluate --task` knows: `tatoeba:sw`, `lareqa`, `ciral:sw`.
         data: The data directory of a named task; `$KIVUKO_DATA` by default.
         split: Which judgments; of a named task by default its customary ones.
-        translations: BEIR folder with queries of the same ids in English, by hand: for `translated`, the ceiling.
+        translations: BEIR folder with queries of the same ids in English, by hand: for `translated`, the ceiling. Of a
+            named task they are read where it has questions in the language and English documents.
         measures: What is measured, as ir_measures writes it; the first is tested for significance. Of a named task by
             default its customary ones.
         same_queries: Whether a query id is the same question in every language, as in a translated test set.
@@ -77,6 +78,4 @@ class TaskConfig(Frozen):
             )
         if self.task is None and (self.data or self.allow_incomplete):
             raise ValueError(f"task {self.name} has data or allow_incomplete, which only a named `task` reads")
-        if self.task is not None and self.translations:
-            raise ValueError(f"task {self.name} has translations, which only a `collection` reads")
         return self

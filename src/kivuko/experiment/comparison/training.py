@@ -145,7 +145,8 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, An
         training, objectives = with_trial(config.training, system.objectives, config.trials_of(system)[cell.trial])
         training = training.model_copy(update={"seed": cell.seed})
         teacher = load_teacher(layout.teacher)
-        student = load_encoder(layout.start(cell.language)).requires_grad_(True)
+        start = layout.start(cell.language, system.student)
+        student = load_encoder(start).requires_grad_(True)
         order: list[SentencePair] | list[TranslatedTriple]
         if system.translate_train:
             order = triples_of(config, cell)
@@ -178,7 +179,7 @@ def _trained(config: CompareConfig, cell: Cell, out: Path) -> tuple[dict[str, An
             "steps": log.steps,
             "order_sha256": _digest(order),
             "teacher_sha256": model_digest(layout.teacher),
-            "start_sha256": model_digest(layout.start(cell.language)),
+            "start_sha256": model_digest(start),
             "minutes": round(cost.minutes, 3),
             "cpu_minutes": round(cost.cpu_minutes, 3),
             "peak_memory_mib": cost.peak_memory_mib,
