@@ -13,7 +13,7 @@ from kivuko.search.fusion import reciprocal_rank_fusion, weighted_fusion
 from kivuko.search.index import Index
 from kivuko.search.runs import Ranker
 from kivuko.search.searcher import Hit, Searcher
-from kivuko.search.store import FieldValue, OpenStore, Passage
+from kivuko.search.store import FieldValue, OpenStore, Passage, check_where
 from kivuko.search.words import Words
 
 FUSED = 100  # documents of each ranking that are fused, and never fewer than are asked for
@@ -185,6 +185,7 @@ class HybridSearcher:
                 f"The index {self.index.directory} keeps nothing to filter by: make a store of the documents with "
                 "`kivuko index --store flat`."
             )
+        check_where(where)
         for query in queries:
             if not query.strip():
                 raise DataError("The query is empty: give it at least one word.")

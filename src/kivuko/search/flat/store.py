@@ -25,7 +25,7 @@ from kivuko.search.flat.quantize import Quantized
 from kivuko.search.flat.scan import find_head
 from kivuko.search.flat.segment import checked, valid_embeddings, write_segment
 from kivuko.search.flat.state import State, open_state, sweep
-from kivuko.search.store import Entry, FieldValue, Match, Passage
+from kivuko.search.store import Entry, FieldValue, Match, Passage, check_where
 
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
@@ -137,11 +137,12 @@ class FlatStore:
 
         Raises:
             ConfigError: If `top_k` is not positive.
-            DataError: If a query is not of the store's dimension.
+            DataError: If a query is not of the store's dimension, or a value of `where` is of a wrong type.
             ModelError: If a query's embeddings are not finite.
         """
         if top_k < 1:
             raise ConfigError(f"top_k must be at least 1, got {top_k}.")
+        check_where(where)
         state = self._state
         asked = [valid_embeddings(query, state.manifest.dim, "the query") for query in queries]
         allowed = state.live
