@@ -155,6 +155,14 @@ class Store(Protocol):
         """
         ...
 
+    def get_many(self, doc_ids: Sequence[str]) -> list[Passage]:
+        """Read passages, in the order of their ids, with as few requests as the store can do with.
+
+        Raises:
+            DataError: If an id is not there.
+        """
+        ...
+
     def search(
         self, queries: "Sequence[NDArray[np.floating]]", *, top_k: int, where: Mapping[str, FieldValue] | None = None
     ) -> list[list[Match]]:

@@ -30,6 +30,14 @@ def test_passages_come_back_as_they_were_given(store: OpenStore, entry: Make) ->
     assert (len(store), "b" in store, "c" in store) == (2, True, False)
 
 
+def test_many_passages_are_read_in_the_order_of_their_ids(store: OpenStore, entry: Make) -> None:
+    store.add(entry(doc_id) for doc_id in "abc")
+    assert [passage.doc_id for passage in store.get_many(["c", "a", "c"])] == ["c", "a", "c"]
+    assert store.get_many([]) == []
+    with pytest.raises(DataError, match="no passage 'd'"):
+        store.get_many(["a", "d", "b"])
+
+
 def test_search_ranks_by_maxsim(store: OpenStore, entry: Make) -> None:
     entries = [entry(f"d{place}") for place in range(20)]
     store.add(entries)

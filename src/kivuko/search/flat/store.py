@@ -106,9 +106,17 @@ class FlatStore:
         Raises:
             DataError: If the id is not there.
         """
+        return self.get_many([doc_id])[0]
+
+    def get_many(self, doc_ids: Sequence[str]) -> list[Passage]:
+        """Read passages, in the order of their ids.
+
+        Raises:
+            DataError: If an id is not there.
+        """
         state = self._state
-        segment, position = state.place(state.position(doc_id))
-        return segment.passage(position)
+        places = [state.place(state.position(doc_id)) for doc_id in doc_ids]
+        return [segment.passage(position) for segment, position in places]
 
     def embeddings(self, doc_id: str) -> NDArray[np.float32]:
         """Return the token embeddings of one passage as they are stored, (tokens, dim).
