@@ -54,14 +54,6 @@ class ServerStore(QdrantStore):
                 index_terms(client, collection)
         return store
 
-    def snapshot(self) -> str:
-        """Let the server keep the collection as it is now; return the snapshot's name."""
-        with answering(self.location):
-            made = self.client.create_snapshot(self.collection, wait=True)
-        if made is None:
-            raise DataError(f"{self.location} made no snapshot.")
-        return made.name
-
     def tidy(self) -> None:
         """Do nothing: a server does it by itself."""
 
