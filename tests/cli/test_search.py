@@ -22,7 +22,13 @@ def store(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_dir: Path, sent
     """A flat store of English and Swahili passages."""
     folder = tmp_path_factory.mktemp("search")
     rows = [
-        {"_id": f"d{n}", "text": text, "language": "sw" if n % 2 else "en", "year": 2000 + n}
+        {
+            "_id": f"d{n}",
+            "title": "1984" if n == 3 else "",
+            "text": text,
+            "language": "sw" if n % 2 else "en",
+            "year": 2000 + n,
+        }
         for n, text in enumerate(sentences)
     ]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -44,6 +50,8 @@ def search(store: Path, model: Path, *flags: object) -> list[str]:
         (["--where", "language=sw"], {"d1", "d3", "d5", "d7", "d9"}),
         (["--where", "language=sw", "--where", "year=2003"], {"d3"}),
         (["--where", 'year="2003"'], set()),
+        (["--where", "title=1984"], {"d3"}),
+        (["--where", 'title="1984"'], {"d3"}),
     ],
 )
 def test_where_keeps_what_has_all_values(

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.models import Record
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Document
@@ -11,7 +14,9 @@ from kivuko.errors import ConfigError, DataError
 from kivuko.search import Searcher, build_index
 from kivuko.search.flat import FlatStore, create_store
 from kivuko.search.hybrid import HybridSearcher, RankBy, RankerName, parse_rank_by
-from kivuko.search.store import Passage, ingest
+from kivuko.search.qdrant.server import create_collection
+from kivuko.search.qdrant.store import QdrantManifest
+from kivuko.search.store import Entry, Passage, ingest
 from kivuko.search.words import Words, build_words, learn_translations
 
 MAXSIM, BM25, PSQ, RRF, WEIGHTED = RankerName
@@ -165,3 +170,48 @@ def test_only_what_is_needed_is_loaded() -> None:
     assert needs == {
         MAXSIM: (True, False), BM25: (False, True), PSQ: (False, True), RRF: (True, True), WEIGHTED: (False, True)
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "expected", "most_requests"), [(None, [["d0"], ["d6"]], 1), ({"n": 6}, [["d6"], ["d6"]], 10)]
+)
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant:UserWarning")
+def test_passages_of_a_server_are_read_many_at_a_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    documents: list[Document],
+    where: dict[str, int] | None,
+    expected: list[list[str]],
+    most_requests: int,
+) -> None:
+    client = QdrantClient(":memory:")
+    manifest = QdrantManifest(model_name="tiny", model_digest="abc", dim=8)
+    store = create_collection(client, "passages", manifest, location="memory")
+    # Every passage has a word of every query, so that a filter has to look through all of them.
+    texts = {each.doc_id: f"{each.text} maize lion" for each in documents}
+    others = {f"x{n:03}": "maize lion lion maize hare" for n in range(300)}
+    store.add(
+        Entry(Passage(doc_id, "", text, None, {"n": n}), np.ones((1, 8), dtype=np.float32))
+        for n, (doc_id, text) in enumerate((texts | others).items())
+    )
+    hybrid = HybridSearcher(store, words=build_words(store, tmp_path))
+    asked: list[int] = []
+    retrieve = client.retrieve
+
+    def counted(name: str, ids: list[str]) -> list[Record]:
+        asked.append(len(ids))
+        return retrieve(name, ids)
+
+    monkeypatch.setattr(client, "retrieve", counted)
+    found = hybrid.search(QUERIES, 1, by=RankBy(BM25), where=where)
+    assert ids(found) == expected
+    assert 0 < len(asked) <= most_requests
+    assert hybrid.search([], 1, by=RankBy(BM25), where=where) == []
+    client.close()
+
+
+def test_a_filter_by_words_is_checked_as_the_store_checks_it(hybrid: HybridSearcher) -> None:
+    with pytest.raises(DataError, match="title=5 cannot be met"):
+        hybrid.search(QUERIES, 1, by=RankBy(BM25), where={"title": 5})
+    with pytest.raises(ConfigError, match="top_k must be at least 1"):
+        hybrid.search(QUERIES, 0, by=RankBy(BM25), where={"n": 1})

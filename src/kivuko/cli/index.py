@@ -56,6 +56,12 @@ def index(
     ] = None,
     shards: Annotated[int | None, typer.Option(min=1, help="Shards of a new collection on a Qdrant server.")] = None,
     replicas: Annotated[int | None, typer.Option(min=1, help="Copies of each of these shards.")] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="File to keep the collection in that is on the Qdrant server at --out.")
+    ] = None,
+    restore: Annotated[
+        Path | None, typer.Option(help="Such a file, to make the collection at --out of, which is not there yet.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     float32: Annotated[bool, typer.Option("--float32", help="`exact` in float32; float16 by default.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the `exact` index at --out.")] = False,
@@ -68,10 +74,18 @@ def index(
     Example: `kivuko index --model swahili/teacher --corpus corpus.jsonl --out index`
 
     Example: `kivuko index --out index --lexical psq --bitext en-sw.tsv --target sw`
+
+    Example: `kivuko index --out http://localhost:6333/passages --snapshot passages.snapshot`
     """
     from kivuko.errors import ConfigError
     from kivuko.search.opening import StoreKind, held_by, open_index, open_or_create_store, open_store
 
+    if snapshot is not None or restore is not None:
+        others = (model, corpus, store, language, delete, lexical, bitext, target, lexical_index, shards, replicas)
+        if None not in (snapshot, restore) or any(others) or update or float32 or overwrite:
+            raise ConfigError("Give --snapshot or --restore with --out alone.")
+        _keep(out, snapshot, restore)
+        return
     kind = StoreKind(store) if store is not None else held_by(out) or StoreKind.exact
     if store not in (None, "qdrant") and held_by(out) is StoreKind.qdrant:
         raise ConfigError(f"{out} is for `--store qdrant`: give that, or another --out.")
@@ -138,6 +152,18 @@ def index(
         opened.tidy()
         typer.echo(f"{out}: {len(opened)} documents, {changes.added} added, {changes.updated} replaced")
         count_words(opened, words, changed=bool(changes.added or changes.updated))
+
+
+def _keep(out: str, snapshot: Path | None, restore: Path | None) -> None:
+    from kivuko.search.qdrant import restore_snapshot, save_snapshot
+
+    if snapshot is not None:
+        saved = save_snapshot(out, snapshot)
+        many = "" if saved.passages is None else f"{saved.passages} documents, "
+        typer.echo(f"{snapshot}: {many}{saved.file.bytes:,} bytes")
+    elif restore is not None:
+        with closing(restore_snapshot(restore, out)) as restored:
+            typer.echo(f"{out}: {len(restored)} documents")
 
 
 def _only_words(opened: "Index | OpenStore", words: WordOptions) -> None:

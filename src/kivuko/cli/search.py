@@ -88,8 +88,9 @@ def search(
 
 
 def _condition(text: str) -> "tuple[str, FieldValue]":
-    """Read `name=value`; a value is a number or `true` if it is written as in JSON, else a string."""
+    """Read `name=value`; the value of a field is a number or `true` if it is written as in JSON, else a string."""
     from kivuko.errors import ConfigError
+    from kivuko.search.store import TEXTS
 
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -98,4 +99,4 @@ def _condition(text: str) -> "tuple[str, FieldValue]":
         read = json.loads(value)
     except ValueError:
         return name, value
-    return name, read if isinstance(read, (str, int, float)) else value
+    return name, read if isinstance(read, str if name in TEXTS else str | int | float) else value

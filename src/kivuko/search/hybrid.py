@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 from ir_measures import ScoredDoc
+from numpy.typing import NDArray
 
 from kivuko.data.lines import is_encodable
 from kivuko.errors import ConfigError, DataError
+from kivuko.search.exact import Ranking
 from kivuko.search.fusion import reciprocal_rank_fusion, weighted_fusion
 from kivuko.search.index import Index
 from kivuko.search.runs import Ranker
 from kivuko.search.searcher import Hit, Searcher
-from kivuko.search.store import FieldValue, OpenStore, Passage
+from kivuko.search.store import FieldValue, OpenStore, Passage, check_where
 from kivuko.search.words import Words
 
+MOST_READ = 1_000  # passages at a time, where a filter passes few
 FUSED = 100  # documents of each ranking that are fused, and never fewer than are asked for
 
 
@@ -185,12 +190,17 @@ class HybridSearcher:
                 f"The index {self.index.directory} keeps nothing to filter by: make a store of the documents with "
                 "`kivuko index --store flat`."
             )
+        if top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, got {top_k}.")
+        check_where(where)
         for query in queries:
             if not query.strip():
                 raise DataError("The query is empty: give it at least one word.")
             if not is_encodable(query):
                 raise DataError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
-        return [self._found(ranker, query, top_k, where) for query in queries]
+        if where:
+            return [self._filtered(ranker, query, top_k, where) for query in queries]
+        return self._found(ranker.rank(queries, top_k))
 
     def _lexical(self, name: RankerName) -> Ranker:
         if self._words is None:
@@ -204,25 +214,42 @@ class HybridSearcher:
             self._psq = self._words.psq(self._language, self.index.manifest.language)
         return self._psq
 
-    def _found(self, ranker: Ranker, query: str, top_k: int, where: Mapping[str, FieldValue] | None) -> list[Hit]:
+    def _found(self, rankings: Sequence[Ranking]) -> list[list[Hit]]:
+        """Read what was found for all queries at once: a store may be asked by requests."""
+        doc_ids = [self._doc_ids(ranking.positions) for ranking in rankings]
+        wanted = list(dict.fromkeys(chain.from_iterable(doc_ids)))
+        passages = dict(zip(wanted, self._passages(wanted), strict=True))
+        return [
+            [_hit(passages[doc_id], score) for doc_id, score in zip(each, ranking.scores.tolist(), strict=True)]
+            for each, ranking in zip(doc_ids, rankings, strict=True)
+        ]
+
+    def _filtered(self, ranker: Ranker, query: str, top_k: int, where: Mapping[str, FieldValue]) -> list[Hit]:
+        """Read down the whole ranking until enough passages fit, more at a time the rarer they are."""
+        assert self._words is not None  # noqa: S101 - for the type checker
+        [ranking] = ranker.rank([query], len(self._words.lexical.doc_ids))
+        hits: list[Hit] = []
+        first, read = 0, 4 * top_k
+        while first < len(ranking.positions) and len(hits) < top_k:
+            portion = slice(first, first + read)
+            passages = self._passages(self._doc_ids(ranking.positions[portion]))
+            scored = zip(passages, ranking.scores[portion].tolist(), strict=True)
+            hits += [_hit(passage, score) for passage, score in scored if _has(passage, where)]
+            first, read = first + read, min(2 * read, MOST_READ)
+        return hits[:top_k]
+
+    def _doc_ids(self, positions: NDArray[np.int64]) -> list[str]:
         assert self._words is not None  # noqa: S101 - for the type checker
         doc_ids = self._words.lexical.doc_ids
-        [ranking] = ranker.rank([query], len(doc_ids) if where else top_k)
-        hits: list[Hit] = []
-        for position, score in zip(ranking.positions.tolist(), ranking.scores.tolist(), strict=True):
-            passage = self._passage(doc_ids[position])
-            if not where or _has(passage, where):
-                hits.append(Hit(passage.doc_id, score, passage.title, passage.text, passage.language))
-            if len(hits) == top_k:
-                break
-        return hits
+        return [doc_ids[position] for position in positions.tolist()]
 
-    def _passage(self, doc_id: str) -> Passage:
+    def _passages(self, doc_ids: Sequence[str]) -> list[Passage]:
         if not isinstance(self.index, Index):
-            return self.index.get(doc_id)
+            return self.index.get_many(doc_ids)
         if not self._positions:
             self._positions = {each: position for position, each in enumerate(self.index.doc_ids)}
-        return Passage(*self.index.document(self._positions[doc_id]), self.index.manifest.language)
+        language = self.index.manifest.language
+        return [Passage(*self.index.document(self._positions[doc_id]), language) for doc_id in doc_ids]
 
 
 def fuse_hits(
@@ -247,6 +274,10 @@ def fuse_hits(
         if len(fused[number]) < top_k:
             fused[number].append(hits[number][each.doc_id]._replace(score=each.score))
     return fused
+
+
+def _hit(passage: Passage, score: float) -> Hit:
+    return Hit(passage.doc_id, score, passage.title, passage.text, passage.language)
 
 
 def _has(passage: Passage, where: Mapping[str, FieldValue]) -> bool:

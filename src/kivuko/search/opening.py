@@ -54,6 +54,8 @@ def open_store(location: str | Path) -> OpenStore:
             admits no other.
         DataError: If nothing of kivuko is there, it was written by a newer kivuko, or it is damaged.
     """
+    if held_by(location) is StoreKind.qdrant:
+        return open_qdrant(location, writing=True)
     found = open_index(location)
     if isinstance(found, Index):
         raise ConfigError(f"{location} is an exact index, which is written once: make a store with --store flat.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from kivuko.data.collections import Document
+from kivuko.data.lines import is_encodable
 from kivuko.errors import DataError
 from kivuko.search.origin import Origin
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FieldValue = str | int | float | bool
 INFINITY = float("inf")
+TEXTS = ("title", "text", "language")  # what of a passage, besides its fields, it can be filtered by
 
 COMMIT_BATCHES = 32  # batches between two commits: what a killed ingestion has to encode again, at most
 
@@ -50,16 +52,46 @@ def check_fields(passage: Passage) -> None:
         DataError: If a name is no string, or a value no string, finite number or boolean.
     """
     for name, value in passage.fields.items():
-        if not isinstance(name, str) or not isinstance(value, str | int | float) or value in (INFINITY, -INFINITY):
-            told = f"its field {name!r} is {value!r}"
-        elif value != value:  # noqa: PLR0124 - NaN
-            told = f"its field {name!r} is not a number"
-        else:
-            continue
-        raise DataError(
-            f"The passage {passage.doc_id!r} cannot be stored: {told}. Names of fields are strings, values strings, "
-            "finite numbers or booleans."
-        )
+        if told := _unfit(name, value):
+            raise DataError(f"The passage {passage.doc_id!r} cannot be stored: its field {told}")
+
+
+def check_where(where: Mapping[str, FieldValue] | None) -> None:
+    """Refuse conditions that no passage can meet, because of their types: a mistake that would look like no results.
+
+    Args:
+        where: Values that `title`, `text`, `language` or fields must have.
+
+    Raises:
+        DataError: If a name is no string, one of these three is to be no string, a value is no string, finite number
+            or boolean, or one is not valid Unicode.
+
+    Example:
+        >>> check_where({"title": "5", "year": 5})
+        >>> check_where({"title": 5})
+        Traceback (most recent call last):
+        kivuko.errors.DataError: The filter title=5 cannot be met: title, text and language are strings.
+    """
+    for name, value in (where or {}).items():
+        if name in TEXTS and not isinstance(value, str):
+            raise DataError(
+                f"The filter {name}={value!r} cannot be met: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings."
+            )
+        if told := _unfit(name, value):
+            raise DataError(f"The filter {name}={value!r} cannot be met: its field {told}")
+        if not all(is_encodable(each) for each in (name, value) if isinstance(each, str)):
+            raise DataError(f"The filter {name!a}={value!a} cannot be met: it is not valid Unicode.")
+
+
+def _unfit(name: object, value: object) -> str | None:
+    """Say why something is no field that can be stored and filtered by."""
+    if not isinstance(name, str) or not isinstance(value, str | int | float) or value in (INFINITY, -INFINITY):
+        told = f"{name!r} is {value!r}"
+    elif value != value:  # noqa: PLR0124 - NaN
+        told = f"{name!r} is not a number"
+    else:
+        return None
+    return f"{told}. Names of fields are strings, values strings, finite numbers or booleans."
 
 
 class Entry(NamedTuple):
@@ -123,6 +155,14 @@ class Store(Protocol):
         """
         ...
 
+    def get_many(self, doc_ids: Sequence[str]) -> list[Passage]:
+        """Read passages, in the order of their ids, with as few requests as the store can do with.
+
+        Raises:
+            DataError: If an id is not there.
+        """
+        ...
+
     def search(
         self, queries: "Sequence[NDArray[np.floating]]", *, top_k: int, where: Mapping[str, FieldValue] | None = None
     ) -> list[list[Match]]:
@@ -132,6 +172,9 @@ class Store(Protocol):
             queries: The token embeddings of each query, (tokens, dim).
             top_k: How many passages to return for each, at most.
             where: Values that `title`, `text`, `language` or fields must have, all of them.
+
+        Raises:
+            DataError: If a value of `where` is of a type that no passage has there (`check_where`).
         """
         ...
 

@@ -7,7 +7,8 @@ from qdrant_client import QdrantClient
 
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server
-from kivuko.search.qdrant.server import ServerStore, connect, create_collection
+from kivuko.search.qdrant.collection import connect
+from kivuko.search.qdrant.server import ServerStore, create_collection
 from kivuko.search.qdrant.store import QdrantManifest
 from kivuko.search.store import Entry
 

@@ -30,6 +30,14 @@ def test_passages_come_back_as_they_were_given(store: OpenStore, entry: Make) ->
     assert (len(store), "b" in store, "c" in store) == (2, True, False)
 
 
+def test_many_passages_are_read_in_the_order_of_their_ids(store: OpenStore, entry: Make) -> None:
+    store.add(entry(doc_id) for doc_id in "abc")
+    assert [passage.doc_id for passage in store.get_many(["c", "a", "c"])] == ["c", "a", "c"]
+    assert store.get_many([]) == []
+    with pytest.raises(DataError, match="no passage 'd'"):
+        store.get_many(["a", "d", "b"])
+
+
 def test_search_ranks_by_maxsim(store: OpenStore, entry: Make) -> None:
     entries = [entry(f"d{place}") for place in range(20)]
     store.add(entries)
@@ -99,6 +107,41 @@ def test_filters_keep_what_has_all_values(
         ]
     )
     assert sorted(found(store, entry("f").embeddings, where=where)) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ({"title": 5}, "title=5 cannot be met: title, text and language are strings"),
+        ({"text": True}, "text=True cannot be met"),
+        ({"language": None}, "language=None cannot be met"),
+        ({"year": None}, "its field 'year' is None"),
+        ({"year": [2024]}, r"its field 'year' is \[2024\]"),
+        ({"year": np.nan}, "'year' is not a number"),
+        ({"year": -np.inf}, "'year' is -inf"),
+        ({5: "year"}, "its field 5 is 'year'"),
+        ({"name": "\ud800"}, "is not valid Unicode"),
+        ({"language": "sw", "\ud800": 1}, "is not valid Unicode"),
+    ],
+)
+def test_filters_of_a_wrong_type_are_refused(
+    store: OpenStore, entry: Make, where: dict[str, object], told: str
+) -> None:
+    for there in ([], [entry("a", year=2024)]):
+        store.add(there)
+        for queries in ([], [entry("a").embeddings]):
+            with pytest.raises(DataError, match=told):
+                store.search(queries, top_k=1, where=where)  # type: ignore[arg-type]
+
+
+def test_a_field_does_not_take_the_place_of_what_every_passage_has(store: OpenStore, entry: Make) -> None:
+    plain = entry("a", language=None)
+    named = Passage("b", "On maize", "maize", None, {"language": "sw", "title": "5", "text": "5"})
+    store.add([plain, Entry(named, plain.embeddings)])
+    assert store.get("b") == named
+    for where in ({"language": "sw"}, {"title": "5"}, {"text": "5"}):
+        assert found(store, plain.embeddings, where=where) == []
+    assert found(store, plain.embeddings, where={"title": "On maize"}) == ["b", "a"]
 
 
 def test_a_passage_without_tokens_is_kept_and_never_found(store: OpenStore, entry: Make) -> None:

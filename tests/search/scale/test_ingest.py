@@ -46,8 +46,10 @@ def square(worker: Any, numbers: list[int]) -> Any:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    with ray_cluster(cpus=2):
-        yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_worker_niceness", "0")  # it is 15, with which workers starve beside whatever else runs here
+        with ray_cluster(cpus=2):
+            yield
 
 
 @pytest.fixture

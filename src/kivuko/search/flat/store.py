@@ -25,7 +25,7 @@ from kivuko.search.flat.quantize import Quantized
 from kivuko.search.flat.scan import find_head
 from kivuko.search.flat.segment import checked, valid_embeddings, write_segment
 from kivuko.search.flat.state import State, open_state, sweep
-from kivuko.search.store import Entry, FieldValue, Match, Passage
+from kivuko.search.store import Entry, FieldValue, Match, Passage, check_where
 
 LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
@@ -106,9 +106,17 @@ class FlatStore:
         Raises:
             DataError: If the id is not there.
         """
+        return self.get_many([doc_id])[0]
+
+    def get_many(self, doc_ids: Sequence[str]) -> list[Passage]:
+        """Read passages, in the order of their ids.
+
+        Raises:
+            DataError: If an id is not there.
+        """
         state = self._state
-        segment, position = state.place(state.position(doc_id))
-        return segment.passage(position)
+        places = [state.place(state.position(doc_id)) for doc_id in doc_ids]
+        return [segment.passage(position) for segment, position in places]
 
     def embeddings(self, doc_id: str) -> NDArray[np.float32]:
         """Return the token embeddings of one passage as they are stored, (tokens, dim).
@@ -137,11 +145,12 @@ class FlatStore:
 
         Raises:
             ConfigError: If `top_k` is not positive.
-            DataError: If a query is not of the store's dimension.
+            DataError: If a query is not of the store's dimension, or a value of `where` is of a wrong type.
             ModelError: If a query's embeddings are not finite.
         """
         if top_k < 1:
             raise ConfigError(f"top_k must be at least 1, got {top_k}.")
+        check_where(where)
         state = self._state
         asked = [valid_embeddings(query, state.manifest.dim, "the query") for query in queries]
         allowed = state.live

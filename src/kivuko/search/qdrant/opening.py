@@ -27,19 +27,23 @@ def is_edge_store(directory: str | Path) -> bool:
         return False
 
 
-def open_qdrant(location: str | Path) -> QdrantStore:
+def open_qdrant(location: str | Path, *, writing: bool = False) -> QdrantStore:
     """Open the collection in a directory or at an address.
+
+    Args:
+        location: A directory, or an address as in `http://host:6333/collection`.
+        writing: Whether it will be written to; what a server's collection then lacks is made.
 
     Raises:
         ConfigError: If Qdrant is not installed, or another process has the directory open.
         DataError: If it is not there, none of kivuko's, of a newer kivuko, or damaged.
     """
     if is_address(location):
-        _require("qdrant_client")
+        require_qdrant("qdrant_client")
         from kivuko.search.qdrant.server import ServerStore  # noqa: PLC0415 - an extra
 
-        return ServerStore.at(str(location))
-    _require("qdrant_edge")
+        return ServerStore.at(str(location), writing=writing)
+    require_qdrant("qdrant_edge")
     from kivuko.search.qdrant.edge import EdgeStore  # noqa: PLC0415 - an extra
 
     return EdgeStore(location)
@@ -96,25 +100,27 @@ def open_or_create_qdrant(
 
 
 def _on_server(address: str, manifest: QdrantManifest, shards: int | None, replicas: int | None) -> QdrantStore:
-    _require("qdrant_client")
-    from kivuko.search.qdrant.server import ServerStore, answering, connect, create_collection  # noqa: PLC0415
+    require_qdrant("qdrant_client")
+    from kivuko.search.qdrant.collection import connect  # noqa: PLC0415
+    from kivuko.search.qdrant.server import open_or_create_collection  # noqa: PLC0415
 
     client, collection = connect(address)
-    with answering(address):
-        there = client.collection_exists(collection)
-    if there:
-        return ServerStore(client, collection, location=address)
-    return create_collection(client, collection, manifest, location=address, shards=shards, replicas=replicas)
+    return open_or_create_collection(client, collection, manifest, location=address, shards=shards, replicas=replicas)
 
 
 def _in_directory(directory: Path, manifest: QdrantManifest) -> QdrantStore:
-    _require("qdrant_edge")
+    require_qdrant("qdrant_edge")
     from kivuko.search.qdrant.edge import EdgeStore, create_edge_store  # noqa: PLC0415
 
     return EdgeStore(directory) if is_edge_store(directory) else create_edge_store(directory, manifest)
 
 
-def _require(module: str) -> None:
+def require_qdrant(module: str) -> None:
+    """Make sure that one of Qdrant's packages is there.
+
+    Raises:
+        ConfigError: If it is not.
+    """
     if find_spec(module) is None:
         raise ConfigError(
             f"Qdrant needs the package {module.replace('_', '-')}, which is not installed: "

@@ -1,24 +1,17 @@
 """A Qdrant server or cluster, by its address: `http://host:6333/collection`."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from pydantic import ValidationError
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException
 
-from kivuko.errors import ConfigError, DataError
-from kivuko.search.qdrant.points import POOLED, TERMS, TOKENS, Point
-from kivuko.search.qdrant.store import FORMAT_VERSION, PREFETCH, SCROLLED, QdrantManifest, QdrantStore, Question
+from kivuko.errors import DataError
+from kivuko.search.qdrant.collection import answering, complete, connect, index_terms, make, read_manifest
+from kivuko.search.qdrant.points import POOLED, TOKENS, Point
+from kivuko.search.qdrant.store import PREFETCH, SCROLLED, QdrantManifest, QdrantStore, Question
 
-API_KEY = "KIVUKO_QDRANT_API_KEY"
-KEPT = "kivuko"  # the key of the collection's metadata under which the manifest stands
 REQUEST_NUMBERS = 1_000_000  # in one request: about 20 MB of JSON, where servers take 32 MB
 REQUEST_IDS = 1_000
-TIMEOUT = 60  # seconds
 
 
 class ServerStore(QdrantStore):
@@ -42,34 +35,24 @@ class ServerStore(QdrantStore):
     ) -> None:
         self.client = client
         self.collection = collection
-        with answering(location):
-            if not client.collection_exists(collection):
-                raise DataError(f"{location} does not exist. Make it with `kivuko index --store qdrant`.")
-            metadata = client.get_collection(collection).config.metadata or {}
-        try:
-            manifest = QdrantManifest.model_validate(metadata[KEPT])
-        except (KeyError, ValidationError):
-            raise DataError(f"{location} is not a collection of kivuko's: give another name.") from None
-        if manifest.format_version > FORMAT_VERSION:
-            raise DataError(
-                f"{location} has qdrant format {manifest.format_version}; this kivuko reads up to {FORMAT_VERSION}. "
-                "Upgrade kivuko."
-            )
+        manifest = read_manifest(client, collection, location=location)
         super().__init__(location, manifest, prefetch=prefetch)
 
     @classmethod
-    def at(cls, address: str, *, prefetch: int | None = PREFETCH) -> Self:
-        """Open the collection at an address, with the key in the environment variable KIVUKO_QDRANT_API_KEY."""
-        client, collection = connect(address)
-        return cls(client, collection, location=address, prefetch=prefetch)
+    def at(cls, address: str, *, prefetch: int | None = PREFETCH, writing: bool = False) -> Self:
+        """Open the collection at an address, with the key in the environment variable KIVUKO_QDRANT_API_KEY.
 
-    def snapshot(self) -> str:
-        """Let the server keep the collection as it is now; return the snapshot's name."""
-        with answering(self.location):
-            made = self.client.create_snapshot(self.collection, wait=True)
-        if made is None:
-            raise DataError(f"{self.location} made no snapshot.")
-        return made.name
+        Args:
+            address: As in `http://host:6333/collection`.
+            prefetch: How many candidates the pooled vectors propose; None for all passages.
+            writing: Whether it will be written to, so that it has to have the index that filters use.
+        """
+        client, collection = connect(address)
+        store = cls(client, collection, location=address, prefetch=prefetch)
+        if writing:
+            with answering(address):
+                index_terms(client, collection)
+        return store
 
     def tidy(self) -> None:
         """Do nothing: a server does it by itself."""
@@ -116,26 +99,6 @@ class ServerStore(QdrantStore):
         return [[(each.payload or {}, each.score) for each in answers.points] for answers in found]
 
 
-def connect(address: str) -> tuple[QdrantClient, str]:
-    """Return a connection to the server of an address, and the collection's name; nothing is asked yet.
-
-    Raises:
-        ConfigError: If the address names no collection.
-    """
-    parts = urlsplit(address)
-    prefix, _, collection = parts.path.strip("/").rpartition("/")
-    if not parts.hostname or not collection:
-        raise ConfigError(f"The address {address} names no collection: give it as http://host:6333/collection.")
-    client = QdrantClient(
-        url=f"{parts.scheme}://{parts.netloc}",
-        prefix=prefix or None,
-        api_key=os.environ.get(API_KEY),
-        timeout=TIMEOUT,
-        check_compatibility=False,  # it would ask at once, and warn where it should fail
-    )
-    return client, collection
-
-
 def create_collection(
     client: QdrantClient,
     collection: str,
@@ -158,42 +121,36 @@ def create_collection(
     Raises:
         DataError: If the name is taken, or the server does not answer or refuses.
     """
-    with answering(location):
-        if client.collection_exists(collection):
-            raise DataError(f"{location} exists already: open it, or give another name.")
-        client.create_collection(
-            collection,
-            vectors_config={
-                TOKENS: models.VectorParams(
-                    size=manifest.dim,
-                    distance=models.Distance.DOT,
-                    datatype=models.Datatype.FLOAT16,
-                    multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-                    hnsw_config=models.HnswConfigDiff(m=0),  # only ever rescored: a graph of them would be waste
-                    on_disk=True,
-                ),
-                POOLED: models.VectorParams(
-                    size=manifest.dim, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16
-                ),
-            },
-            shard_number=shards,
-            replication_factor=replicas,
-            metadata={KEPT: manifest.model_dump(mode="json")},
-        )
-        client.create_payload_index(collection, TERMS, models.PayloadSchemaType.KEYWORD, wait=True)
+    if not make(client, collection, manifest, location=location, shards=shards, replicas=replicas):
+        raise DataError(f"{location} exists already: open it, or give another name.")
+    return open_or_create_collection(client, collection, manifest, location=location)
+
+
+def open_or_create_collection(
+    client: QdrantClient,
+    collection: str,
+    manifest: QdrantManifest,
+    *,
+    location: str,
+    shards: int | None = None,
+    replicas: int | None = None,
+) -> ServerStore:
+    """Open a collection to write, or make it; several writers may do so at once, or go on where one was killed.
+
+    Args:
+        client: A connection.
+        collection: The collection's name.
+        manifest: What a new one says of itself; one that is there may say something else.
+        location: Its address, to name it.
+        shards: Parts that a cluster spreads over its nodes, for a new one.
+        replicas: Copies of each of them.
+
+    Raises:
+        DataError: If another program's collection is there, or the server does not answer or refuses.
+    """
+    make(client, collection, manifest, location=location, shards=shards, replicas=replicas)
+    complete(client, collection, manifest, location=location)
     return ServerStore(client, collection, location=location)
-
-
-@contextmanager
-def answering(location: str) -> Iterator[None]:
-    """Turn what a connection raises into one clear error."""
-    try:
-        yield
-    except (ApiException, OSError) as error:
-        raise DataError(
-            f"{location} does not answer as a Qdrant server does: {str(error).strip() or type(error).__name__}. "
-            f"Is it running, is the address right, does it want a key in {API_KEY}?"
-        ) from error
 
 
 def _portions(new: Sequence[Point]) -> Iterator[list[Point]]:

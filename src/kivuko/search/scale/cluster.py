@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kivuko.errors import ConfigError
+from kivuko.search.scale.watchdog import ending_with_this_process
 
 # Read by Ray when it is imported, and by each process that it starts. The last one is named for the systems on which
 # Ray sets it by itself; on every system it keeps all of Ray's sockets on the loopback interface.
@@ -67,10 +68,12 @@ def ray_cluster(*, cpus: int, temp_dir: Path | None = None, address: str | None 
             folder = temp_dir or stack.enter_context(
                 TemporaryDirectory(prefix="kivuko-ray-", ignore_cleanup_errors=True)
             )
+        watched = stack.enter_context(ExitStack())  # until the cluster has ended
         stack.callback(_stop)
         try:
             if address is None:
                 _start(cpus, Path(folder).resolve())
+                watched.enter_context(ending_with_this_process(Path(folder).resolve()))
             else:
                 ray.init(address=address, configure_logging=False, log_to_driver=False)
         except ConfigError:
