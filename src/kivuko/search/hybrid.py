@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ir_measures import ScoredDoc
 
 from kivuko.data.lines import is_encodable
-from kivuko.errors import ConfigError, DataError
+from kivuko.errors import ConfigError, QueryError
 from kivuko.search.fusion import reciprocal_rank_fusion, weighted_fusion
 from kivuko.search.index import Index
 from kivuko.search.runs import Ranker
@@ -160,7 +160,8 @@ class HybridSearcher:
         Raises:
             ConfigError: If `top_k` is not positive, an exact index is asked to filter, or there is no model, no words
                 or no translations for that ranking.
-            DataError: If a query is empty, or the words are not those of the documents.
+            DataError: If the words are not those of the documents.
+            QueryError: If a query is empty.
         """
         if by.name not in FUSIONS:
             return self._single(queries, top_k, by.name, where)
@@ -187,9 +188,9 @@ class HybridSearcher:
             )
         for query in queries:
             if not query.strip():
-                raise DataError("The query is empty: give it at least one word.")
+                raise QueryError("The query is empty: give it at least one word.")
             if not is_encodable(query):
-                raise DataError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
+                raise QueryError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
         return [self._found(ranker, query, top_k, where) for query in queries]
 
     def _lexical(self, name: RankerName) -> Ranker:
@@ -212,7 +213,7 @@ class HybridSearcher:
         for position, score in zip(ranking.positions.tolist(), ranking.scores.tolist(), strict=True):
             passage = self._passage(doc_ids[position])
             if not where or _has(passage, where):
-                hits.append(Hit(passage.doc_id, score, passage.title, passage.text, passage.language))
+                hits.append(Hit(passage.doc_id, score, passage.title, passage.text, passage.language, passage.fields))
             if len(hits) == top_k:
                 break
         return hits
