@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kivuko.web.log import log
 from kivuko.web.metrics import Metrics
+from kivuko.web.openapi import OPEN
 from kivuko.web.problems import Problem
 from kivuko.web.schemas import MAX_BODY
 from kivuko.web.settings import ServeSettings
 
-_OPEN = "/api/health"  # what a supervisor asks: without a key, and however many connections there are
 _GUARDED = ("/api/", "/metrics")
 _CROWDED_SECONDS = 5
 
@@ -91,7 +91,7 @@ class _Exchange:
 
     def _admit(self) -> None:
         settings, path = self.guard.settings, self.scope["path"]
-        if self.scope.get("state", {}).get("crowded") and path != _OPEN:
+        if self.scope.get("state", {}).get("crowded") and path != OPEN:
             raise Problem(
                 503,
                 "crowded",
@@ -102,7 +102,7 @@ class _Exchange:
             raise Problem(
                 421, "wrong_host", f"Expected a request to one of these hosts: {', '.join(settings.allowed_hosts)}."
             )
-        if settings.api_key is not None and path.startswith(_GUARDED) and path != _OPEN:
+        if settings.api_key is not None and path.startswith(_GUARDED) and path != OPEN:
             scheme, _, bearer = self.headers.get("authorization", "").partition(" ")
             given = bearer.strip() if scheme.lower() == "bearer" else self.headers.get("x-api-key", "")
             if not hmac.compare_digest(given.encode("latin-1"), settings.api_key.encode()):
