@@ -37,8 +37,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """Open the page; in the end nothing may have gone wrong in it, and no request may have left its origin."""
+def visit(browser: Any, site: str) -> Iterator[Visit]:
+    """Open the page; in the end nothing may have gone wrong in it, and no request may have left its origin.
+
+    Pages are closed before the site, which they may still be asking.
+    """
     complaints: list[str] = []
     contexts: list[Any] = []
 

@@ -1,4 +1,5 @@
 // Why a result was found: its words that the words of the question matched. Places are Unicode code points.
+import { wordDirection } from "./bidi.js";
 import { make } from "./dom.js";
 import { message, number, say } from "./interface.js";
 
@@ -28,8 +29,8 @@ export function shownValue(value, method) {
 }
 
 // A title or a text, in which every word that is in a pair can light up; over the surest stands what it matched.
-export function markedText(text, field, explanation, pairs) {
-  const characters = Array.from(text);
+export function markedText(whole, field, explanation, pairs) {
+  const characters = Array.from(whole);
   const paired = new Set(pairs.map(({ found }) => found));
   const glosses = new Map();
   for (const { query, found, strength } of bestPairs(pairs)) {
@@ -40,9 +41,14 @@ export function markedText(text, field, explanation, pairs) {
   explanation.document_words.forEach((word, place) => {
     if (word.field !== field || !paired.has(place)) return;
     parts.append(characters.slice(end, word.start).join(""));
-    const marked = make("span", { class: "word", "data-word": place }, characters.slice(word.start, word.end).join(""));
+    const text = characters.slice(word.start, word.end).join("");
+    const marked = make("span", { class: "word", "data-word": place }, text);
     const gloss = glosses.get(place);
-    parts.append(gloss ? make("ruby", {}, marked, makeGloss(explanation, gloss)) : marked);
+    parts.append(
+      gloss
+        ? make("span", { class: wordDirection(text) }, make("ruby", {}, marked, makeGloss(explanation, gloss)))
+        : marked,
+    );
     end = word.end;
   });
   parts.append(characters.slice(end).join(""));
