@@ -77,6 +77,7 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         openapi_url="/api/openapi.json",
         docs_url=None,  # both would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would send callers to whatever host they named
         lifespan=lifespan,
     )
     app.add_middleware(Guard, settings=settings, metrics=metrics)

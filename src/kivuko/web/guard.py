@@ -85,8 +85,8 @@ class _Exchange:
             for name, value in HEADERS.items():
                 headers[name] = value
             headers["X-Request-Id"] = self.request_id
-            if self.scope["path"].startswith(_GUARDED):
-                headers["Cache-Control"] = "no-store"
+            # The page's files belong together: none may be an older one from a cache.
+            headers["Cache-Control"] = "no-store" if self.scope["path"].startswith(_GUARDED) else "no-cache"
         await self._send(message)
 
     def _admit(self) -> None:

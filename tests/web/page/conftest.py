@@ -56,7 +56,7 @@ def visit(browser: Any, site: str) -> Iterator[Visit]:
                 complaints.append(said.text)
 
         def watch(request: Any) -> None:
-            if not request.url.startswith(f"{address}/"):
+            if not request.url.removeprefix("blob:").startswith(f"{address}/"):
                 complaints.append(f"request to {request.url}")
 
         page.on("console", hear)
