@@ -137,6 +137,8 @@ def test_a_pair_of_sentences_is_drawn_in_the_directions_of_its_words(visit: Any,
     for side, turned in ((0, True), (1, False)):
         places = [each.bounding_box()["x"] for each in page.locator(f".node[data-end^='{side}:']").all()]
         assert places == sorted(places, reverse=turned)
+    head = page.locator("#heat tbody th").first
+    assert head.evaluate("each => getComputedStyle(each).textAlign") == "right"  # beside the cells
 
 
 def test_a_word_from_right_to_left_does_not_turn_the_sentence_about_it(visit: Any, site: str) -> None:
