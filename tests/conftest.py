@@ -97,6 +97,14 @@ def tiny_encoder(tiny_encoder_dir: Path) -> MultiVectorEncoder:
 
 
 @pytest.fixture(scope="session")
+def terse_encoder(tiny_encoder: MultiVectorEncoder) -> MultiVectorEncoder:
+    """An encoder that drops the special tokens and the full stop, so that some texts have no token left."""
+    mask = MultiVectorMask(["[CLS]", "[SEP]", "."], skiplist_tasks=["query", "document"])
+    modules = [tiny_encoder[0], mask, Normalize(module_input_name="token_embeddings")]
+    return MultiVectorEncoder(modules=modules, device="cpu")
+
+
+@pytest.fixture(scope="session")
 def full_disk() -> Callable[[int], AbstractContextManager[None]]:
     """Let no file grow beyond so many bytes: a write stops half-way and fails, as on a full disk."""
 

@@ -13,5 +13,9 @@ class DataError(KivukoError):
     """A file or a folder that is missing, unreadable or not in the expected format."""
 
 
+class QueryError(DataError):
+    """A query with nothing in it to search for."""
+
+
 class ModelError(KivukoError):
     """A model that cannot be loaded, is unsafe to load, or does not fit the other parts."""

@@ -10,7 +10,7 @@ from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Document
 from kivuko.data.pairs import SentencePair
-from kivuko.errors import ConfigError, DataError
+from kivuko.errors import ConfigError, QueryError
 from kivuko.search import Searcher, build_index
 from kivuko.search.flat import FlatStore, create_store
 from kivuko.search.hybrid import HybridSearcher, RankBy, RankerName, parse_rank_by
@@ -137,7 +137,7 @@ def test_an_exact_index_ranks_by_words_and_does_not_filter(
 
 def test_what_cannot_be_ranked_by_words_is_refused(hybrid: HybridSearcher, store: FlatStore) -> None:
     for query in ("  ", "\ud800"):
-        with pytest.raises(DataError, match=r"empty|not valid UTF-8"):
+        with pytest.raises(QueryError, match=r"empty|not valid UTF-8"):
             hybrid.search([query], by=RankBy(BM25))
     with pytest.raises(ConfigError, match=r"words of .* are not counted, by which bm25 ranks"):
         HybridSearcher(store).search(["maize"], by=RankBy(BM25))

@@ -4,7 +4,7 @@ from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Dense
 
 from kivuko.data.collections import Document
-from kivuko.errors import ConfigError, DataError, ModelError
+from kivuko.errors import ConfigError, ModelError, QueryError
 from kivuko.search import Index, Searcher, build_index
 
 
@@ -35,7 +35,7 @@ def test_a_top_k_below_one_is_refused(index: Index, tiny_encoder: MultiVectorEnc
 
 @pytest.mark.parametrize("query", ["", " \n"])
 def test_an_empty_query_is_refused(index: Index, tiny_encoder: MultiVectorEncoder, query: str) -> None:
-    with pytest.raises(DataError, match="query is empty"):
+    with pytest.raises(QueryError, match="query is empty"):
         Searcher(index, tiny_encoder).search(["maize", query])
 
 
@@ -43,7 +43,7 @@ def test_a_query_without_tokens_is_refused_when_searching_and_finds_nothing_when
     index: Index, terse_encoder: MultiVectorEncoder
 ) -> None:
     searcher = Searcher(index, terse_encoder)
-    with pytest.raises(DataError, match=r"no token of the query '\. \.'"):
+    with pytest.raises(QueryError, match=r"no token of the query '\. \.'"):
         searcher.search(["maize", ". ."])
     maize, nothing = searcher.rank(["maize", ". ."], top_k=2)
     assert (len(maize.positions), len(nothing.positions)) == (2, 0)

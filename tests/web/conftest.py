@@ -1,10 +1,15 @@
 """A service over two small collections, asked by tiny real encoders."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Thread
+from time import sleep
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sentence_transformers import MultiVectorEncoder
 from starlette.testclient import TestClient
 
@@ -14,9 +19,12 @@ from kivuko.models.encoder import model_identity
 from kivuko.search import build_index, load_index
 from kivuko.search.words import build_words, learn_translations
 from kivuko.web.app import create_app
+from kivuko.web.connection import Connection
+from kivuko.web.server import address_of, bind, server_config
 from kivuko.web.service import Service, load_services
 
 LOCAL = "http://127.0.0.1:8000"
+Serve = Callable[..., AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +74,25 @@ def worded(
 def client(services: list[Service]) -> Iterator[TestClient]:
     with TestClient(create_app(services), base_url=LOCAL, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Run an app in a thread while the context lasts, and give its address."""
+
+    @contextmanager
+    def run(app: FastAPI, connection: type[Connection] = Connection) -> Iterator[str]:
+        listener = bind("127.0.0.1", 0)
+        server = uvicorn.Server(server_config(app, patience=1, connection=connection))
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            sleep(0.01)
+        try:
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+            listener.close()
+
+    return run

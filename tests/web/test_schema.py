@@ -8,6 +8,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from kivuko.web.app import create_app
 from kivuko.web.service import Service
+from kivuko.web.settings import ServeSettings
 
 OPERATIONS = [
     ("/api/collections", "GET"),
@@ -20,9 +21,18 @@ OPERATIONS = [
 ]
 
 
+KEY = {"X-API-Key": "k" * 24}
+
+
 @pytest.fixture(scope="module")
 def promised(services: list[Service]) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(services))
+
+
+@pytest.fixture(scope="module")
+def guarded(services: list[Service]) -> schemathesis.BaseSchema:
+    app = create_app(services, ServeSettings(api_key=KEY["X-API-Key"]))
+    return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=KEY)
 
 
 def test_everything_in_the_schema_says_what_it_is(services: list[Service]) -> None:
@@ -52,6 +62,24 @@ def test_answers_are_as_the_schema_says(
 
     if mode is GenerationMode.POSITIVE or method == "POST":  # a GET without parameters knows no invalid request
         promise_is_kept()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_what_the_schema_says_of_the_key_is_so(guarded: schemathesis.BaseSchema, path: str, method: str) -> None:
+    operation = guarded[path][method]
+
+    @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def promise_is_kept(case: schemathesis.Case) -> None:
+        # One of the checks asks again without the key, and with a wrong one.
+        case.call_and_validate(headers=KEY, excluded_checks=[positive_data_acceptance])
+        case.headers.clear()
+        answer = case.call()
+        assert (answer.status_code == 401) is (path != "/api/health")
+        case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+
+    promise_is_kept()
 
 
 def test_every_operation_is_tried(promised: schemathesis.BaseSchema) -> None:

@@ -4,7 +4,7 @@ import pytest
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Document
-from kivuko.errors import ModelError
+from kivuko.errors import DataError, ModelError
 from kivuko.models.encoder import model_identity
 from kivuko.search import build_index
 from kivuko.search.flat import create_store
@@ -51,3 +51,28 @@ def test_a_model_that_does_not_belong_is_refused_unless_told(
 
 def test_what_serves_one_teacher_to_two_students_loads_it_once(services: list[Service]) -> None:
     assert services[0]._aligners["sw"].teacher is services[0]._aligners["ur"].teacher
+
+
+def test_a_query_that_leaves_no_token_is_the_callers_fault(
+    terse_encoder: MultiVectorEncoder, documents: list[Document], tmp_path: Path
+) -> None:
+    terse_encoder.save_pretrained(str(tmp_path / "terse"))
+    build_index(terse_encoder, documents, tmp_path / "index", model_name=str(tmp_path / "terse"))
+    [service] = load_services({"news": str(tmp_path / "index")}, {"sw": str(tmp_path / "terse")}, any_model=True)
+    with pytest.raises(Problem, match="no token of the query") as refused:
+        service.search(BatchRequest(queries=[". ."], language="sw", collection="news"))
+    assert (refused.value.status, refused.value.code) == (422, "no_words")
+
+
+def test_a_damaged_store_is_no_fault_of_the_callers(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, documents: list[Document], tmp_path: Path
+) -> None:
+    place = tmp_path / "store"
+    store = create_store(place, dim=32, model_name="runs/tiny", model_digest=model_identity(tiny_encoder_dir))
+    ingest(store, tiny_encoder, documents)
+    [service] = load_services({"news": str(place)}, {"sw": str(tiny_encoder_dir)})
+    for file in place.glob("*/passages.jsonl"):
+        with file.open("r+b") as opened:  # what is mapped already sees it
+            opened.write(b"x" * file.stat().st_size)
+    with pytest.raises(DataError, match="damaged"):
+        service.search(BatchRequest(queries=["bus"], language="sw", collection="news"))

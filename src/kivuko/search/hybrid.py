@@ -11,7 +11,7 @@ from ir_measures import ScoredDoc
 from numpy.typing import NDArray
 
 from kivuko.data.lines import is_encodable
-from kivuko.errors import ConfigError, DataError
+from kivuko.errors import ConfigError, QueryError
 from kivuko.search.exact import Ranking
 from kivuko.search.fusion import reciprocal_rank_fusion, weighted_fusion
 from kivuko.search.index import Index
@@ -165,7 +165,8 @@ class HybridSearcher:
         Raises:
             ConfigError: If `top_k` is not positive, an exact index is asked to filter, or there is no model, no words
                 or no translations for that ranking.
-            DataError: If a query is empty, or the words are not those of the documents.
+            DataError: If the words are not those of the documents.
+            QueryError: If a query is empty.
         """
         if by.name not in FUSIONS:
             return self._single(queries, top_k, by.name, where)
@@ -195,9 +196,9 @@ class HybridSearcher:
         check_where(where)
         for query in queries:
             if not query.strip():
-                raise DataError("The query is empty: give it at least one word.")
+                raise QueryError("The query is empty: give it at least one word.")
             if not is_encodable(query):
-                raise DataError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
+                raise QueryError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
         if where:
             return [self._filtered(ranker, query, top_k, where) for query in queries]
         return self._found(ranker.rank(queries, top_k))
@@ -277,7 +278,7 @@ def fuse_hits(
 
 
 def _hit(passage: Passage, score: float) -> Hit:
-    return Hit(passage.doc_id, score, passage.title, passage.text, passage.language)
+    return Hit(passage.doc_id, score, passage.title, passage.text, passage.language, passage.fields)
 
 
 def _has(passage: Passage, where: Mapping[str, FieldValue]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kivuko.data.lines import is_encodable
-from kivuko.errors import ConfigError, DataError, ModelError
+from kivuko.errors import ConfigError, ModelError, QueryError
 from kivuko.search.exact import Ranking, exact_search
 from kivuko.search.index import Index
 from kivuko.search.origin import Origin
@@ -25,6 +25,7 @@ class Hit(NamedTuple):
     title: str
     text: str
     language: str | None = None
+    fields: Mapping[str, FieldValue] = {}
 
 
 class Searcher:
@@ -59,7 +60,7 @@ class Searcher:
 
         Raises:
             ConfigError: If `top_k` is not positive, or an exact index is asked to filter.
-            DataError: If a query is empty, or the model leaves no token of it.
+            QueryError: If a query is empty, or the model leaves no token of it.
         """
         if isinstance(queries, str):
             raise TypeError("queries must be a list of strings, got one string.")
@@ -70,13 +71,13 @@ class Searcher:
             )
         for query in queries:
             if not query.strip():
-                raise DataError("The query is empty: give it at least one word.")
+                raise QueryError("The query is empty: give it at least one word.")
             if not is_encodable(query):
-                raise DataError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
+                raise QueryError(f"The query {query[:60]!a} is not valid UTF-8: give it as text.")
         embeddings = self._encode(queries)
         for query, embedding in zip(queries, embeddings, strict=True):
             if not len(embedding):
-                raise DataError(f"The model leaves no token of the query {query[:60]!r} to search for.")
+                raise QueryError(f"The model leaves no token of the query {query[:60]!r} to search for.")
         if isinstance(self.index, Index):
             return [self._hits(self.index, ranking) for ranking in exact_search(self.index, embeddings, top_k=top_k)]
         return [[_hit(match) for match in each] for each in self.index.search(embeddings, top_k=top_k, where=where)]
@@ -119,4 +120,4 @@ class Searcher:
 
 def _hit(match: Match) -> Hit:
     passage = match.passage
-    return Hit(passage.doc_id, match.score, passage.title, passage.text, passage.language)
+    return Hit(passage.doc_id, match.score, passage.title, passage.text, passage.language, passage.fields)

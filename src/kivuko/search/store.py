@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kivuko.data.collections import Document
 from kivuko.data.lines import is_encodable
-from kivuko.errors import DataError
+from kivuko.errors import DataError, QueryError
 from kivuko.search.origin import Origin
 
 if TYPE_CHECKING:
@@ -63,24 +63,24 @@ def check_where(where: Mapping[str, FieldValue] | None) -> None:
         where: Values that `title`, `text`, `language` or fields must have.
 
     Raises:
-        DataError: If a name is no string, one of these three is to be no string, a value is no string, finite number
+        QueryError: If a name is no string, one of these three is to be no string, a value is no string, finite number
             or boolean, or one is not valid Unicode.
 
     Example:
         >>> check_where({"title": "5", "year": 5})
         >>> check_where({"title": 5})
         Traceback (most recent call last):
-        kivuko.errors.DataError: The filter title=5 cannot be met: title, text and language are strings.
+        kivuko.errors.QueryError: The filter title=5 cannot be met: title, text and language are strings.
     """
     for name, value in (where or {}).items():
         if name in TEXTS and not isinstance(value, str):
-            raise DataError(
+            raise QueryError(
                 f"The filter {name}={value!r} cannot be met: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings."
             )
         if told := _unfit(name, value):
-            raise DataError(f"The filter {name}={value!r} cannot be met: its field {told}")
+            raise QueryError(f"The filter {name}={value!r} cannot be met: its field {told}")
         if not all(is_encodable(each) for each in (name, value) if isinstance(each, str)):
-            raise DataError(f"The filter {name!a}={value!a} cannot be met: it is not valid Unicode.")
+            raise QueryError(f"The filter {name!a}={value!a} cannot be met: it is not valid Unicode.")
 
 
 def _unfit(name: object, value: object) -> str | None:
@@ -174,7 +174,7 @@ class Store(Protocol):
             where: Values that `title`, `text`, `language` or fields must have, all of them.
 
         Raises:
-            DataError: If a value of `where` is of a type that no passage has there (`check_where`).
+            QueryError: If a value of `where` is of a type that no passage has there (`check_where`).
         """
         ...
 

@@ -1,6 +1,6 @@
 """The app: paths, what they take and what they answer."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from kivuko.web.guard import Guard
 from kivuko.web.log import log
 from kivuko.web.metrics import CONTENT_TYPE, Metrics
+from kivuko.web.openapi import OPEN, complete, refusals
 from kivuko.web.problems import Problem, http_problem, validation_problem
 from kivuko.web.schemas import (
     AlignAnswer,
@@ -22,7 +23,6 @@ from kivuko.web.schemas import (
     BatchAnswer,
     BatchRequest,
     CollectionsAnswer,
-    ErrorAnswer,
     ExplainAnswer,
     ExplainRequest,
     HealthAnswer,
@@ -40,30 +40,13 @@ Ask in one language, find in another, and see which words matched. Every error h
 started with an API key wants it in `Authorization: Bearer KEY` or `X-API-Key: KEY`, everywhere but at `/api/health`.
 """
 
-_REFUSED: dict[int, str] = {
-    400: "The body is not JSON in UTF-8, or did not come to its end.",
-    401: "The API key is missing or wrong.",
-    408: "The body came too slowly.",
-    413: "The body is too large.",
-    421: "The Host header names another host.",
-    422: "The request is not as the schema says, or has no word to work with.",
-    429: "Too many requests wait: come back after the seconds in Retry-After.",
-    500: "The service failed.",
-    504: "There was no answer in time.",
-}
-
-
-def _errors(*statuses: int, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
-    described = {status: _REFUSED[status] for status in statuses} | dict(also or {})
-    return {status: {"model": ErrorAnswer, "description": text} for status, text in described.items()}
-
-
-_NOT_SO = {
-    404: "No such collection or language.",
+_NOT_RANKED = {
     409: "The words of the collection, or their translations, are not counted, by which it was to be ranked.",
 }
-_ALWAYS = (401, 421, 500)
-_WORK = (*_ALWAYS, 400, 408, 413, 422, 429, 504)
+_NOT_EXPLAINED = {
+    404: "No such collection, language or document.",
+    409: "The encoder of the collection's documents is not loaded.",
+}
 
 
 def create_app(services: Sequence[Service], settings: ServeSettings | None = None) -> FastAPI:
@@ -94,6 +77,7 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         openapi_url="/api/openapi.json",
         docs_url=None,  # both would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would send callers to whatever host they named
         lifespan=lifespan,
     )
     app.add_middleware(Guard, settings=settings, metrics=metrics)
@@ -102,12 +86,12 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         if settings.log_queries:
             request.state.asked = texts
 
-    @app.get("/api/collections", tags=["search"], responses=_errors(*_ALWAYS))
+    @app.get("/api/collections", tags=["search"], responses=refusals(settings))
     async def collections() -> CollectionsAnswer:
         """List the collections, and the languages that queries can be asked in."""
         return service.describe()
 
-    @app.post("/api/search", tags=["search"], responses=_errors(*_WORK, also=_NOT_SO))
+    @app.post("/api/search", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
     async def search(request: Request, body: SearchRequest) -> SearchAnswer:
         """Find the documents that answer a question."""
         asked(request, query=body.query)
@@ -115,35 +99,25 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         answer = await work.run(Service.search, batch)
         return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
 
-    @app.post("/api/search/batch", tags=["search"], responses=_errors(*_WORK, also=_NOT_SO))
+    @app.post("/api/search/batch", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
     async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
         """Find the documents that answer each of several questions."""
         asked(request, queries=body.queries)
         return await work.run(Service.search, body)
 
-    @app.post(
-        "/api/explain",
-        tags=["why"],
-        responses=_errors(
-            *_WORK,
-            also={
-                404: "No such collection, language or document.",
-                409: "The encoder of the collection's documents is not loaded.",
-            },
-        ),
-    )
+    @app.post("/api/explain", tags=["why"], responses=refusals(settings, work=True, also=_NOT_EXPLAINED))
     async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
         """Say which words of a document each word of a question matched, and how strongly."""
         asked(request, query=body.query, doc_id=body.doc_id)
         return await work.run(Service.explain, body)
 
-    @app.post("/api/align", tags=["why"], responses=_errors(*_WORK, also={404: "No such language."}))
+    @app.post("/api/align", tags=["why"], responses=refusals(settings, work=True, also={404: "No such language."}))
     async def align(request: Request, body: AlignRequest) -> AlignAnswer:
         """Link the words of an English sentence to those of its translation."""
         asked(request, english=body.english, translation=body.translation)
         return await work.run(Service.align, body)
 
-    @app.get("/api/health", tags=["service"], responses=_errors(421, 500))
+    @app.get(OPEN, tags=["service"], responses=refusals(settings, is_open=True))
     async def health() -> HealthAnswer:
         """Say whether the service is ready, and what it has loaded."""
         return HealthAnswer(
@@ -157,7 +131,7 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         "/metrics",
         tags=["service"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}, "description": "Counts."}, **_errors(*_ALWAYS)},
+        responses={200: {"content": {"text/plain": {}}, "description": "Counts."}, **refusals(settings)},
     )
     async def metrics_text() -> Response:
         """Return the counts in Prometheus's text format."""
@@ -169,6 +143,8 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _answer_errors(app)
+    describe = app.openapi
+    app.openapi = lambda: app.openapi_schema or complete(describe(), settings)  # type: ignore[method-assign]
     return app
 
 

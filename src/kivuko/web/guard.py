@@ -12,14 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kivuko.web.log import log
 from kivuko.web.metrics import Metrics
+from kivuko.web.openapi import OPEN
 from kivuko.web.problems import Problem
 from kivuko.web.schemas import MAX_BODY
 from kivuko.web.settings import ServeSettings
 
-_OPEN = "/api/health"  # what a supervisor asks without a key
 _GUARDED = ("/api/", "/metrics")
+_CROWDED_SECONDS = 5
 
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -60,7 +61,7 @@ class _Exchange:
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         self.guard, self.scope, self.receive, self._send = guard, scope, receive, send
         self.headers = Headers(scope=scope)
-        self.request_id = uuid.uuid4().hex[:16]
+        self.request_id = new_request_id()
         self.status: int | None = None
 
     async def answer(self) -> None:
@@ -81,20 +82,27 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in HEADERS.items():
                 headers[name] = value
             headers["X-Request-Id"] = self.request_id
-            if self.scope["path"].startswith(_GUARDED):
-                headers["Cache-Control"] = "no-store"
+            # The page's files belong together: none may be an older one from a cache.
+            headers["Cache-Control"] = "no-store" if self.scope["path"].startswith(_GUARDED) else "no-cache"
         await self._send(message)
 
     def _admit(self) -> None:
         settings, path = self.guard.settings, self.scope["path"]
+        if self.scope.get("state", {}).get("crowded") and path != OPEN:
+            raise Problem(
+                503,
+                "crowded",
+                "The service has too many connections open: come back later.",
+                headers={"Retry-After": str(_CROWDED_SECONDS), "Connection": "close"},
+            )
         if settings.allowed_hosts and _hostname(self.headers.get("host", "")) not in settings.allowed_hosts:
             raise Problem(
                 421, "wrong_host", f"Expected a request to one of these hosts: {', '.join(settings.allowed_hosts)}."
             )
-        if settings.api_key is not None and path.startswith(_GUARDED) and path != _OPEN:
+        if settings.api_key is not None and path.startswith(_GUARDED) and path != OPEN:
             scheme, _, bearer = self.headers.get("authorization", "").partition(" ")
             given = bearer.strip() if scheme.lower() == "bearer" else self.headers.get("x-api-key", "")
             if not hmac.compare_digest(given.encode("latin-1"), settings.api_key.encode()):
@@ -150,6 +158,11 @@ class _Exchange:
             milliseconds=round(1_000 * seconds, 1),
             **({"asked": asked["asked"]} if "asked" in asked else {}),
         )
+
+
+def new_request_id() -> str:
+    """Make an id for an answer and its line in the log; what a caller calls its request is never looked at."""
+    return uuid.uuid4().hex[:16]
 
 
 def _too_large() -> Problem:

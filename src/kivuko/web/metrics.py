@@ -5,7 +5,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_REASONS = {401: "key", 408: "slow", 413: "size", 421: "host", 422: "content", 429: "busy", 504: "timeout"}
+_REASONS = {
+    401: "key",
+    408: "slow",
+    413: "size",
+    421: "host",
+    422: "content",
+    429: "busy",
+    503: "connections",
+    504: "timeout",
+}
 
 
 class Metrics:

@@ -60,6 +60,11 @@ def validation_problem(error: RequestValidationError) -> Problem:
         FieldProblem(field=".".join(str(part) for part in each["loc"][1:])[:100] or "body", expected=each["msg"][:200])
         for each in errors[:10]
     ]
+    return unusable(fields)
+
+
+def unusable(fields: Sequence[FieldProblem]) -> Problem:
+    """Make the problem of fields that are not as they should be."""
     told = "; ".join(f"{each.field}: {each.expected}" for each in fields)
     return Problem(422, "invalid", f"The request cannot be used. {told}.", fields=fields)
 

@@ -1,9 +1,21 @@
 """What goes in and comes out, as the OpenAPI schema describes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
+from kivuko.search.filters import FieldKind
 from kivuko.search.hybrid import RankerName
 
 MAX_QUERY = 1_000  # characters
@@ -11,6 +23,7 @@ MAX_SENTENCE = 1_000  # characters
 MAX_SENTENCE_WORDS = 128
 MAX_TOP_K = 100
 MAX_BATCH = 32
+MAX_FILTERS = 16
 MAX_BODY = 512 * 1_024  # bytes: a full batch, every character escaped
 
 _SOME_TEXT = r"\S"
@@ -42,6 +55,32 @@ Ranker = Annotated[
 TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True, description="How many documents to return, at most.")]
 
 
+def _one_of_these(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Say in one sentence what a value should have been, not in one for each kind of value."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticCustomError(
+            "value", "Expected a string of at most 1,000 characters, a finite number or a boolean"
+        ) from None
+
+
+FieldName = Annotated[str, Field(min_length=1, max_length=200)]
+FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Value = Annotated[
+    Annotated[StrictStr, Field(max_length=1_000)] | StrictBool | StrictInt | FiniteNumber, WrapValidator(_one_of_these)
+]
+Where = Annotated[
+    dict[FieldName, Value],
+    Field(
+        max_length=MAX_FILTERS,
+        description="Values that documents must have, all of them, by field: `title`, `text`, `language` or a field of "
+        "the collection's own. `/api/collections` lists what each collection can be filtered by.",
+        examples=[{"language": "en", "year": 2024}],
+    ),
+]
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,6 +93,7 @@ class SearchRequest(_Request):
     collection: CollectionName
     top_k: TopK = 10
     ranker: Ranker = RankerName.MAXSIM
+    where: Where = {}
 
 
 class BatchRequest(_Request):
@@ -66,6 +106,7 @@ class BatchRequest(_Request):
     collection: CollectionName
     top_k: TopK = 10
     ranker: Ranker = RankerName.MAXSIM
+    where: Where = {}
 
 
 class ExplainRequest(_Request):
@@ -103,6 +144,10 @@ class CollectionInfo(BaseModel):
     rankers: dict[str, list[RankerName]] = Field(
         description="What its documents can be ranked by, for questions in each language."
     )
+    fields: dict[str, list[FieldKind]] | None = Field(
+        description="What its documents can be filtered by, and of which kinds the values are. Nothing for an index, "
+        "which keeps no fields; null for a store that is too large to be looked through, where any field may be named."
+    )
 
 
 class LanguageInfo(BaseModel):
@@ -131,6 +176,9 @@ class FoundDocument(BaseModel):
     title: str = Field(description="Its title; empty where it has none.")
     text: str = Field(description="Its whole text.")
     language: str | None = Field(default=None, description="ISO 639 code of its language, if it is known.")
+    fields: dict[str, str | bool | int | float] = Field(
+        default={}, description="What else the collection keeps of it, to filter by."
+    )
 
 
 class SearchAnswer(BaseModel):

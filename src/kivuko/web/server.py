@@ -7,8 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from kivuko.errors import ConfigError
-
-MAX_CONNECTIONS = 1_000  # beyond these the server itself answers 503
+from kivuko.web.connection import Connection
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -34,6 +33,26 @@ def address_of(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def server_config(app: FastAPI, *, patience: float, connection: type[Connection] = Connection) -> uvicorn.Config:
+    """Say how an app is served.
+
+    Args:
+        app: What to serve.
+        patience: Seconds that what came may still take when the server is told to stop.
+        connection: How connections are held.
+    """
+    return uvicorn.Config(
+        app,
+        http=connection,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=int(patience) + 1,
+    )
+
+
 def run_server(app: FastAPI, listener: socket.socket, *, patience: float, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; then accept nothing new, finish what came, and return.
 
@@ -43,16 +62,7 @@ def run_server(app: FastAPI, listener: socket.socket, *, patience: float, ready:
         patience: Seconds that what came may still take.
         ready: Called when connections are accepted.
     """
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=20,
-        timeout_graceful_shutdown=int(patience) + 1,
-    )
+    config = server_config(app, patience=patience)
     listener.listen(config.backlog)
     ready()
     with listener:

@@ -11,9 +11,10 @@ from sentence_transformers import MultiVectorEncoder
 from kivuko.data.alignments import WordPair, split_words
 from kivuko.data.collections import Document
 from kivuko.data.lines import is_encodable
-from kivuko.errors import DataError
+from kivuko.errors import DataError, QueryError
 from kivuko.evaluation.aligner import WordAligner
 from kivuko.models.encoder import default_document_model, load_encoder, model_identity
+from kivuko.search.filters import FieldKind, field_kinds, filter_faults
 from kivuko.search.hybrid import LEXICAL, HybridSearcher, RankBy
 from kivuko.search.index import Index
 from kivuko.search.lineage import read_lineage, refuse_stranger
@@ -26,7 +27,7 @@ from kivuko.search.words import WORDS, Words, open_words
 from kivuko.web.explain import explain
 from kivuko.web.languages import describe_language
 from kivuko.web.log import log
-from kivuko.web.problems import Problem, unknown
+from kivuko.web.problems import Problem, unknown, unusable
 from kivuko.web.schemas import (
     MAX_SENTENCE_WORDS,
     AlignAnswer,
@@ -37,6 +38,7 @@ from kivuko.web.schemas import (
     CollectionsAnswer,
     ExplainAnswer,
     ExplainRequest,
+    FieldProblem,
     FoundDocument,
 )
 
@@ -49,11 +51,13 @@ class Collection:
         index: The index or the store.
         positions: Where each document stands in an index; a store knows that itself.
         words: Its words, where they were counted.
+        fields: What its documents can be filtered by; nothing is known of a store that is too large to look through.
     """
 
     index: Index | OpenStore
     positions: Mapping[str, int]
     words: Words | None = None
+    fields: Mapping[str, frozenset[FieldKind]] | None = None
 
     def document(self, doc_id: str) -> Document | None:
         """Return a document, nothing where there is none of that id."""
@@ -75,7 +79,7 @@ def open_collection(location: str) -> Collection:
     index = open_index(location)
     doc_ids = index.doc_ids if isinstance(index, Index) else ()
     positions = {doc_id: position for position, doc_id in enumerate(doc_ids)}
-    return Collection(index, positions, _open_words(index))
+    return Collection(index, positions, _open_words(index), field_kinds(index))
 
 
 def _open_words(index: Index | OpenStore) -> Words | None:
@@ -143,6 +147,9 @@ class Service:
                     language=origin.language,
                     model=shown_name(origin.model_name),
                     rankers={language: list(self._hybrids[name, language].rankers) for language in self.models},
+                    fields=None
+                    if collection.fields is None
+                    else {name: sorted(kinds) for name, kinds in collection.fields.items()},
                 )
             )
         return CollectionsAnswer(collections=infos, languages=[describe_language(code) for code in self.models])
@@ -151,7 +158,7 @@ class Service:
         """Search for several queries of one language.
 
         Raises:
-            Problem: If there is no such collection or language, nothing to search for, or nothing to rank by.
+            Problem: If there is no such collection or language, nothing to search for, or nothing to rank or filter by.
         """
         self._searcher(request.collection, request.language)
         searcher = self._hybrids[request.collection, request.language]
@@ -164,11 +171,12 @@ class Service:
             )
         start = time.perf_counter()
         self._check(request.queries)
+        faults = filter_faults(request.where, self.collections[request.collection].fields)
+        if faults:
+            raise unusable([FieldProblem(field=f"where.{name}"[:100], expected=told) for name, told in faults.items()])
         try:
-            found = searcher.search(request.queries, request.top_k, by=RankBy(request.ranker))
-        except DataError as error:
-            if self.collections[request.collection].index.location in str(error):
-                raise  # it is the index that is at fault, not the query
+            found = searcher.search(request.queries, request.top_k, by=RankBy(request.ranker), where=request.where)
+        except QueryError as error:
             raise Problem(422, "no_words", str(error)) from None
         results = [[FoundDocument(**hit._asdict()) for hit in hits] for hits in found]
         return BatchAnswer(results=results, milliseconds=round(1_000 * (time.perf_counter() - start), 1))

@@ -3,45 +3,17 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from threading import Thread
-from time import sleep
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from kivuko.web.app import create_app
-from kivuko.web.server import address_of, bind
 from kivuko.web.service import Service
 
 Serve = Callable[[FastAPI], AbstractContextManager[str]]
 Visit = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def serve() -> Serve:
-    """Run an app while the context lasts, and give its address."""
-
-    @contextmanager
-    def run(app: FastAPI) -> Iterator[str]:
-        listener = bind("127.0.0.1", 0)
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2)
-        )
-        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            sleep(0.01)
-        try:
-            yield address_of(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
-            listener.close()
-
-    return run
 
 
 @pytest.fixture
@@ -65,8 +37,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """Open the page; in the end nothing may have gone wrong in it, and no request may have left its origin."""
+def visit(browser: Any, site: str) -> Iterator[Visit]:
+    """Open the page; in the end nothing may have gone wrong in it, and no request may have left its origin.
+
+    Pages are closed before the site, which they may still be asking.
+    """
     complaints: list[str] = []
     contexts: list[Any] = []
 
@@ -81,7 +56,7 @@ def visit(browser: Any) -> Iterator[Visit]:
                 complaints.append(said.text)
 
         def watch(request: Any) -> None:
-            if not request.url.startswith(f"{address}/"):
+            if not request.url.removeprefix("blob:").startswith(f"{address}/"):
                 complaints.append(f"request to {request.url}")
 
         page.on("console", hear)

@@ -225,3 +225,35 @@ def test_a_collection_with_words_is_ranked_as_the_reader_chooses(
         page.select_option("#collection", "news")
         page.select_option("#interface", "sw")
         assert page.locator("#ranker option").first.inner_text() == "Maana"
+
+
+def test_no_word_is_broken_below_what_it_matched(visit: Any, site: str, document: Document) -> None:
+    page = visit(site, asked(document.text))
+    page.wait_for_selector(".result.explained")
+    for width in range(300, 700, 7):
+        page.set_viewport_size({"width": width, "height": 800})
+        parts = page.locator("ruby.short .word").evaluate_all("all => all.map(word => word.getClientRects().length)")
+        assert len(parts) > 3
+        assert set(parts) == {1}, width
+
+
+def test_a_word_that_many_words_matched_names_three(visit: Any, site: str) -> None:
+    page = visit(site, asked("maize " * 12))
+    page.wait_for_selector(".result.explained")
+    glosses = page.locator(".result rt").all_inner_texts()
+    assert glosses
+    assert all(len(gloss.split()) <= 4 for gloss in glosses)
+    assert page.locator(".result rt[data-queries*=' ']").first.inner_text().endswith("…")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_other_words_matched_steps_back_but_stays_readable(
+    visit: Any, site: str, document: Document, scheme: str
+) -> None:
+    page = visit(site, asked(document.text), color_scheme=scheme)
+    page.wait_for_selector(".result.explained")
+    page.hover("#words button:text-is('pupils')")
+    looks = "all => all.map(each => [getComputedStyle(each).opacity, getComputedStyle(each).color])"
+    assert page.locator(".result:first-child rt.other").evaluate_all(looks)[0] == [
+        "1", page.locator("#summary").evaluate("each => getComputedStyle(each).color"),
+    ]  # fmt: skip

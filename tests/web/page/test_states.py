@@ -65,3 +65,48 @@ def test_a_collection_without_documents_says_so(visit: Any, serve: Any, tiny_enc
         page.get_by_text("Nothing was found.").first.wait_for()
         assert page.locator("#why").is_hidden()
         assert page.locator(".empty").is_visible()
+
+
+def test_the_focus_goes_on_from_where_it_was_when_what_had_it_goes_away(
+    visit: Any, serve: Any, services: list[Service]
+) -> None:
+    focused = "document.activeElement.id"
+    with serve(create_app(services, ServeSettings(api_key=KEY))) as guarded:
+        page = visit(guarded, expected="status of 4")
+        page.fill("#key-value", KEY)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#language option", state="attached")
+        assert page.evaluate(focused) == "main"
+        page.route("**/api/search", lambda route: route.fulfill(json={"error": {"code": "busy"}}, status=429))
+        page.fill("#query", "maize")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Try again").focus()
+        page.unroute("**/api/search")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".result.explained")
+        assert page.evaluate(focused) == "main"
+
+
+def test_one_connection_too_many_is_told_in_the_language_of_the_page(visit: Any, site: str) -> None:
+    page = visit(site, expected="503", locale="sw-KE")
+    page.wait_for_selector("#language option", state="attached")
+    page.route(
+        "**/api/search",
+        lambda route: route.fulfill(json={"error": {"code": "crowded"}}, status=503, headers={"Retry-After": "5"}),
+    )
+    page.fill("#query", "maize")
+    page.keyboard.press("Enter")
+    page.get_by_text("baada ya sekunde 5").wait_for()
+
+
+def test_the_schema_can_be_read_where_a_key_is_needed(visit: Any, serve: Any, services: list[Service]) -> None:
+    with serve(create_app(services, ServeSettings(api_key=KEY))) as guarded:
+        page = visit(guarded, expected="401")
+        page.fill("#key-value", KEY)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#language option", state="attached")
+        page.click("#api")
+        page.wait_for_url(f"blob:{guarded}/*")
+        assert '"openapi": "3.' in page.inner_text("body")
+        page.go_back()
+        page.wait_for_selector("#language option", state="attached")

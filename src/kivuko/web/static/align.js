@@ -1,5 +1,6 @@
 // The align view: two sentences, and the transport plan between their words.
 import { ask, showProblem } from "./api.js";
+import { directionOf } from "./bidi.js";
 import { announce, byId, make } from "./dom.js";
 import { showHeatMap } from "./heatmap.js";
 import { message, say } from "./interface.js";
@@ -22,6 +23,7 @@ export function startAligning(itsLanguages) {
     align();
   });
   for (const id of ["english", "translation"]) {
+    byId(id).addEventListener("input", showDirections);
     byId(id).addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -30,6 +32,7 @@ export function startAligning(itsLanguages) {
   }
   byId("align-example").addEventListener("click", () => {
     [byId("translation").value, byId("english").value] = EXAMPLES[byId("align-language").value];
+    showDirections();
     byId("align-form").requestSubmit();
   });
   let width = 0;
@@ -42,16 +45,25 @@ export function startAligning(itsLanguages) {
   showLanguage();
 }
 
+function chosenLanguage() {
+  return languages.find(({ code }) => code === byId("align-language").value);
+}
+
+function showDirections() {
+  byId("translation").dir = directionOf(byId("translation").value, chosenLanguage()?.direction ?? "ltr");
+  byId("english").dir = directionOf(byId("english").value, "ltr");
+}
+
 function showLanguage() {
-  const language = languages.find(({ code }) => code === byId("align-language").value);
+  const language = chosenLanguage();
   if (!language) return;
-  byId("translation").dir = language.direction;
+  showDirections();
   byId("translation").lang = language.code;
   byId("align-example").hidden = !Object.hasOwn(EXAMPLES, language.code);
 }
 
 async function align() {
-  const language = languages.find(({ code }) => code === byId("align-language").value);
+  const language = chosenLanguage();
   if (!language || !byId("english").value.trim() || !byId("translation").value.trim()) return;
   running?.abort();
   const { signal } = (running = new AbortController());
@@ -72,11 +84,9 @@ async function align() {
 
 function show(answer, { code, direction }) {
   const largest = Math.max(...answer.plan.flat(), 1e-9);
+  const side = (words, lang, usual) => ({ words, lang, direction: directionOf(words.join(" "), usual) });
   shown = {
-    sides: [
-      { words: answer.translation_words, lang: code, direction },
-      { words: answer.english_words, lang: "en", direction: "ltr" },
-    ],
+    sides: [side(answer.translation_words, code, direction), side(answer.english_words, "en", "ltr")],
     mass: answer.plan, // a row for each word of the sentence
     largest,
     links: new Set(answer.links.map(([english, translation]) => `${translation} ${english}`)),

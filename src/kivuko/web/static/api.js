@@ -15,6 +15,11 @@ export class ServiceError extends Error {
   }
 }
 
+// Whether the service is known to want a key, which a link does not show.
+export function wantsKey() {
+  return key !== null || prompting !== null;
+}
+
 // Ask for JSON; a service that wants a key is given one as soon as the reader has it.
 export async function ask(path, body = null, signal = undefined) {
   for (;;) {
@@ -63,6 +68,7 @@ function askForKey(wasWrong) {
   say(byId("key-hint"), wasWrong ? "key_wrong" : "key_hint");
   field.setAttribute("aria-invalid", String(wasWrong));
   form.hidden = false;
+  const before = document.activeElement;
   field.focus();
   return new Promise((given) => {
     form.onsubmit = (event) => {
@@ -77,10 +83,17 @@ function askForKey(wasWrong) {
       remember("kivuko.key", key, SESSION);
       field.value = "";
       form.hidden = true;
+      focusAgain(before);
       prompting = null;
       given();
     };
   });
+}
+
+// Where the reader was; or where the content begins, if that is not there any longer.
+function focusAgain(element) {
+  element?.focus();
+  if (document.activeElement !== element || element === document.body) byId("main").focus();
 }
 
 // Show what went wrong, and how to go on.
@@ -90,7 +103,10 @@ export function showProblem(place, error, again = null) {
   if (!known) place.append(make("p", { lang: "en", dir: "ltr", class: "quote" }, error.message));
   if (again) {
     const button = say(make("button", { type: "button", class: "quiet" }), "try_again");
-    button.addEventListener("click", again);
+    button.addEventListener("click", () => {
+      focusAgain(null); // the button goes away
+      again();
+    });
     place.append(button);
   }
   place.hidden = false;

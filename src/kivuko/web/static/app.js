@@ -1,6 +1,6 @@
 // Where the page starts: what the service has, the view, the colors, the language of the interface.
 import { startAligning } from "./align.js";
-import { ask, showProblem } from "./api.js";
+import { ask, showProblem, wantsKey } from "./api.js";
 import { byId, make, recall, remember } from "./dom.js";
 import { chooseInterface, say } from "./interface.js";
 import { startSearching } from "./search.js";
@@ -11,6 +11,7 @@ byId("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the part of the address behind the hash belongs to the views
   byId("main").focus();
 });
+byId("api").addEventListener("click", showSchema);
 showView();
 addEventListener("hashchange", showView);
 await start();
@@ -43,6 +44,17 @@ async function start() {
   }
   startAligning(languages);
   startSearching(languages, there.collections);
+}
+
+async function showSchema(event) {
+  if (!wantsKey()) return;
+  event.preventDefault();
+  try {
+    const schema = JSON.stringify(await ask("openapi.json"), null, 2);
+    location.assign(URL.createObjectURL(new Blob([schema], { type: "application/json" })));
+  } catch (error) {
+    showProblem(byId("start-problem"), error);
+  }
 }
 
 function showView() {

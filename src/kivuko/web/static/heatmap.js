@@ -8,7 +8,7 @@ export function showHeatMap(place, readout, plan) {
     "tr",
     {},
     make("td"),
-    ...columns.words.map((word) => make("th", { scope: "col", lang: columns.lang }, make("span", {}, word))),
+    ...columns.words.map((word) => make("th", { scope: "col", lang: columns.lang, dir: columns.direction }, make("span", {}, word))),
   );
   const body = rows.words.map((word, row) =>
     make(

@@ -1,4 +1,5 @@
 // The language of the interface. Text that comes from a message carries its key, so that it can be said anew.
+import { isolated } from "./bidi.js";
 import { MESSAGES } from "./messages.js";
 
 const SAID_IN = { message: null, label: "aria-label", placeholder: "placeholder", title: "title" };
@@ -14,7 +15,7 @@ export function chooseInterface(code) {
 
 export function message(key, values = {}) {
   return MESSAGES[language][key].replace(/\{(\w+)\}/g, (_, name) =>
-    typeof values[name] === "number" ? number(values[name]) : values[name],
+    typeof values[name] === "number" ? number(values[name]) : isolated(values[name]),
   );
 }
 

@@ -1,5 +1,6 @@
 // The search view: a question, its results, and the words that explain them.
 import { ask, showProblem } from "./api.js";
+import { directionOf, wordDirection } from "./bidi.js";
 import { announce, byId, focusOnly, make } from "./dom.js";
 import { message, number, say } from "./interface.js";
 import { light, markedText, pairLine, pairsOf, pairTable, spokenPairs } from "./why.js";
@@ -28,6 +29,7 @@ export function startSearching(itsLanguages, itsCollections) {
     if (address !== location.hash) history.pushState(null, "", address);
     search();
   });
+  byId("query").addEventListener("input", showDirection);
   byId("language").addEventListener("change", showLanguage);
   for (const id of ["language", "collection"]) byId(id).addEventListener("change", showRankers);
   byId("ranker").addEventListener("change", () => results.length && byId("search-form").requestSubmit());
@@ -45,7 +47,7 @@ function language() {
 function showLanguage() {
   const chosen = language();
   if (!chosen) return;
-  byId("query").dir = chosen.direction;
+  showDirection();
   byId("query").lang = chosen.code;
   const examples = collections.length ? (EXAMPLES[chosen.code] ?? []) : [];
   byId("examples").replaceChildren(
@@ -54,12 +56,17 @@ function showLanguage() {
       const button = make("button", { type: "button", class: "quiet", lang: chosen.code }, example);
       button.addEventListener("click", () => {
         byId("query").value = example;
+        showDirection();
         byId("search-form").requestSubmit();
       });
       return button;
     }),
   );
   byId("examples").hidden = examples.length === 0 || byId("results").childElementCount > 0;
+}
+
+function showDirection() {
+  byId("query").dir = directionOf(byId("query").value, language()?.direction ?? "ltr");
 }
 
 // What this collection can be ranked by for questions in this language; nothing to choose where that is one way.
@@ -138,10 +145,10 @@ function showResults(answer, asked, signal) {
 }
 
 function makeResult(found) {
-  const direction = languages.find(({ code }) => code === found.language)?.direction ?? "auto";
-  const written = { lang: found.language ?? "", dir: direction };
+  const usual = languages.find(({ code }) => code === found.language)?.direction ?? "ltr";
+  const written = (text) => ({ lang: found.language ?? "", dir: directionOf(text, usual) });
   const title = found.title.trim()
-    ? make("h3", { class: "title", ...written }, found.title)
+    ? make("h3", { class: "title", ...written(found.title) }, found.title)
     : say(make("h3", { class: "title missing" }), "untitled");
   const score = say(make("span", { class: "score" }), "score", { score: number(found.score, found.score < 1 ? 4 : 2) });
   say(score, "score_hint", {}, "title");
@@ -149,7 +156,7 @@ function makeResult(found) {
     "li",
     { class: "result", "data-id": found.doc_id },
     make("div", { class: "head" }, title, score),
-    make("p", { class: "text", ...written }, found.text),
+    make("p", { class: "text", ...written(found.text) }, found.text),
     make("p", { class: "line" }, say(make("span"), "matching")),
   );
   return { found, card, explanation: null, pairs: [] };
@@ -216,12 +223,13 @@ function showQuestion(query, words) {
   const characters = Array.from(query);
   strip.replaceChildren();
   strip.lang = byId("language").value;
-  strip.dir = language().direction;
+  strip.dir = directionOf(query, language().direction);
   let end = 0;
   words.forEach(({ start, end: last }, place) => {
     strip.append(characters.slice(end, start).join(""));
     const attributes = { type: "button", "data-query": place, "aria-pressed": "false", tabindex: place ? "-1" : "0" };
-    strip.append(make("button", attributes, characters.slice(start, last).join("")));
+    const word = characters.slice(start, last).join("");
+    strip.append(make("span", { class: wordDirection(word) }, make("button", attributes, word)));
     end = last;
   });
   strip.append(characters.slice(end).join(""));
@@ -275,7 +283,7 @@ function moveByKey(event) {
   const buttons = Array.from(byId("words").querySelectorAll("button"));
   const here = buttons.indexOf(document.activeElement);
   if (here < 0) return;
-  const forward = language().direction === "rtl" ? -1 : 1;
+  const forward = byId("words").dir === "rtl" ? -1 : 1;
   const last = buttons.length - 1;
   const goal = {
     ArrowRight: here + forward, ArrowLeft: here - forward, ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: last,

@@ -1,8 +1,11 @@
 // Why a result was found: its words that the words of the question matched. Places are Unicode code points.
+import { wordDirection } from "./bidi.js";
 import { make } from "./dom.js";
 import { message, number, say } from "./interface.js";
 
 const GLOSSED = 0.6; // of the strongest match: what is weaker is not written over the passage
+const LONG = 24; // characters: a longer word may be broken at the end of a line
+const GLOSSES = 3; // words that are written over one word, at most
 const STRONGEST = 3; // pairs that are named while no word is chosen
 
 // What one of the two methods says: matches, strongest first within a word, with a strength from 0 to 1.
@@ -28,8 +31,8 @@ export function shownValue(value, method) {
 }
 
 // A title or a text, in which every word that is in a pair can light up; over the surest stands what it matched.
-export function markedText(text, field, explanation, pairs) {
-  const characters = Array.from(text);
+export function markedText(whole, field, explanation, pairs) {
+  const characters = Array.from(whole);
   const paired = new Set(pairs.map(({ found }) => found));
   const glosses = new Map();
   for (const { query, found, strength } of bestPairs(pairs)) {
@@ -40,9 +43,15 @@ export function markedText(text, field, explanation, pairs) {
   explanation.document_words.forEach((word, place) => {
     if (word.field !== field || !paired.has(place)) return;
     parts.append(characters.slice(end, word.start).join(""));
-    const marked = make("span", { class: "word", "data-word": place }, characters.slice(word.start, word.end).join(""));
+    const text = characters.slice(word.start, word.end).join("");
+    const marked = make("span", { class: "word", "data-word": place }, text);
     const gloss = glosses.get(place);
-    parts.append(gloss ? make("ruby", {}, marked, makeGloss(explanation, gloss)) : marked);
+    if (gloss) {
+      const ruby = make("ruby", { class: text.length > LONG ? null : "short" }, marked, makeGloss(explanation, gloss));
+      parts.append(make("span", { class: wordDirection(text) }, ruby));
+    } else {
+      parts.append(marked);
+    }
     end = word.end;
   });
   parts.append(characters.slice(end).join(""));
@@ -51,7 +60,8 @@ export function markedText(text, field, explanation, pairs) {
 
 function makeGloss(explanation, queries) {
   const words = queries.map((query) => explanation.query_words[query].text);
-  return make("rt", { "aria-hidden": "true", "data-queries": queries.join(" ") }, words.join(" "));
+  const shown = words.length > GLOSSES ? [...words.slice(0, GLOSSES), "…"] : words;
+  return make("rt", { "aria-hidden": "true", "data-queries": queries.join(" ") }, shown.join(" "));
 }
 
 // Light up what a word of the question matched; without one, everything as in the overview.
