@@ -14,7 +14,7 @@ class DataError(KivukoError):
 
 
 class QueryError(DataError):
-    """A query with nothing in it to search for."""
+    """A query, or a filter of it, that cannot be met: the fault of who asks, not of the index."""
 
 
 class ModelError(KivukoError):

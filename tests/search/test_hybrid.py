@@ -211,7 +211,7 @@ def test_passages_of_a_server_are_read_many_at_a_time(
 
 
 def test_a_filter_by_words_is_checked_as_the_store_checks_it(hybrid: HybridSearcher) -> None:
-    with pytest.raises(DataError, match="title=5 cannot be met"):
+    with pytest.raises(QueryError, match="title=5 cannot be met"):
         hybrid.search(QUERIES, 1, by=RankBy(BM25), where={"title": 5})
     with pytest.raises(ConfigError, match="top_k must be at least 1"):
         hybrid.search(QUERIES, 0, by=RankBy(BM25), where={"n": 1})
