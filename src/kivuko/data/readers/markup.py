@@ -1,5 +1,6 @@
 """Readers of translation memories in XML: TMX and XLIFF."""
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,10 +134,20 @@ def text_of(element: etree._Element) -> str:
     """Return the text of an element and of what is in it, without codes of the document that was translated."""
     parts = [element.text or ""]
     for child in element:
-        if isinstance(child.tag, str) and etree.QName(child).localname not in _CODES:
+        if not isinstance(child.tag, str):
+            parts.append(reference_text(child))
+        elif etree.QName(child).localname not in _CODES:
             parts.append(text_of(child))
         parts.append(child.tail or "")
     return "".join(parts)
+
+
+def reference_text(node: etree._Element) -> str:
+    """Return what a reference to an entity that only a DTD elsewhere declares stands for, by HTML's names.
+
+    One that HTML does not know stays as it is written. Comments and processing instructions have no text.
+    """
+    return html.unescape(node.text or "") if node.tag is etree.Entity else ""
 
 
 def is_in_language(tag: str, language: str) -> bool:
