@@ -149,6 +149,16 @@ def test_milestones_are_no_text(tmp_path: Path) -> None:
     assert [" ".join(verses.text.split()) for verses in read_bible(path)] == ["Said he, yes.", "No."]
 
 
+def test_note_without_an_end_takes_no_other_verse_along(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = usfm(tmp_path / "sw.usfm", "1 moja \\f + \\ft A note.", "2 mbili\\f + \\ft x\\f*", "3 tatu \\x - y")
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "moja", "note without an end"),
+        ("two", "mbili", ""),
+        ("three", "tatu", "note without an end"),
+    ]
+
+
 def test_folder_of_books_is_read_whole(tmp_path: Path) -> None:
     for side, words in (("en", ("one", "two")), ("sw", ("moja", "mbili"))):
         (tmp_path / side).mkdir()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kivuko.data.readers.records import ReaderOptions, Record, two_paths
-from kivuko.data.readers.scripture import Verses, read_bible
+from kivuko.data.readers.scripture import UNCLOSED, Verses, read_bible
 
 _Chapter = tuple[list[Verses], list[Verses]]
 
@@ -72,6 +72,8 @@ def _flaw(group: _Chapter) -> str:
     for side in group:
         if len({(verses.first, verses.part) for verses in side}) < len(side):
             return "verse that one side has twice"
+    if any(UNCLOSED in verses.text for side in group for verses in side):
+        return "note without an end"
     covered = [{number for verses in side for number in range(verses.first, verses.last + 1)} for side in group]
     if covered[0] == covered[1]:
         is_damaged = any("\ufffd" in verses.text for side in group for verses in side)
@@ -82,4 +84,4 @@ def _flaw(group: _Chapter) -> str:
 
 
 def _text(verses: Sequence[Verses]) -> str:
-    return " ".join(" ".join(each.text for each in verses).split())
+    return " ".join(" ".join(each.text for each in verses).replace(UNCLOSED, "").split())

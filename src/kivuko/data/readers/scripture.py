@@ -13,6 +13,8 @@ from kivuko.data.readers.streams import read_whole
 from kivuko.errors import DataError
 
 MAX_BIBLE_BYTES = 100_000_000
+# Stands in a verse where a note has no end, and what is text cannot be told.
+UNCLOSED = "\ufdd0"
 SUFFIXES = (".usfm", ".sfm", ".usx", ".xml")
 
 # Codes of USFM, each with that of OSIS and further ones in use; the first 66 in the order in which Zefania
@@ -35,7 +37,8 @@ _VERSES = re.compile(
     r"\s*(\d{1,3})([a-z]?)(?:\s*[-\u2013\u2014,]\s*(\d{1,3})[a-z]?)?(?!\w|:\d|\s*[-\u2013\u2014,]\s*\d)"
 )
 _MARKER = re.compile(r"\\\+?([a-z]+)\d*(?:-[se])?(\*)?")
-_NOTE = re.compile(r"\\(f|fe|ef|x|ex|fig|va|vp|ca|rq|pro)(?= ).*?\\\1\*", re.DOTALL)
+# One that is not closed ends where the next verse begins.
+_NOTE = re.compile(r"\\(f|fe|ef|x|ex|fig|va|vp|ca|rq|pro)(?= )(.*?)(\\\1\*|(?=\\(?:v|c|id)\s)|\Z)", re.DOTALL)
 # Milestones of USFM 3, which mark a place: `\qt-s |who="Pilate"\*`, `\ts\*`.
 _MILESTONE = re.compile(r"\\[a-z]+\d*(?:-[se])?\s*(?:\|[^\\]*)?\\\*")
 _ATTRIBUTES = re.compile(r"\|[^\\|\n]*(?=\\\+?[a-z]+\*)")
@@ -155,7 +158,8 @@ def _read_usfm(path: Path) -> list[Verses]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16. Convert it to UTF-8.")
     text = _MILESTONE.sub("", raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))
-    text = _ATTRIBUTES.sub("", _NOTE.sub("", text))
+    text = _NOTE.sub(lambda note: "" if note[3] else UNCLOSED, text)
+    text = _ATTRIBUTES.sub("", text)
     reading, in_heading = _Reading(), False
     markers = [*_MARKER.finditer(text)]
     ends = [*(marker.start() for marker in markers[1:]), len(text)]

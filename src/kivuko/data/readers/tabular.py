@@ -123,6 +123,7 @@ class _Lines:
     def begin(self) -> None:
         """Begin a row."""
         self.texts: list[str] = []
+        self.number = 0
         self.flaw = ""
         self._length = 0
 
@@ -134,8 +135,11 @@ class _Lines:
             raise csv.Error(f"row longer than {_MAX_ROW_BYTES} bytes")
         line = next(self._lines)
         self.flaw = self.flaw or line.flaw
+        self.number = self.number or line.number
         self.texts.append(line.text)
         self._length += len(line.text)
+        if line.is_cut:  # and its last quote may be missing
+            raise csv.Error(line.flaw)
         return line.text + "\n"
 
 
@@ -144,7 +148,6 @@ def _csv_rows(lines: _Lines) -> Iterator[_Row]:
     reader = csv.reader(lines, strict=True)
     while True:
         lines.begin()
-        start = reader.line_num + 1
         try:
             columns, flaw = next(reader), ""
         except StopIteration:
@@ -152,7 +155,7 @@ def _csv_rows(lines: _Lines) -> Iterator[_Row]:
         except csv.Error as error:
             columns, flaw = [], f"no CSV ({error})"
         if columns or flaw:
-            yield _Row(start, columns, lines.texts, lines.flaw or flaw)
+            yield _Row(lines.number, columns, lines.texts, lines.flaw or flaw)
 
 
 def _read_rows(path: Path, rows: Iterator[_Row], options: ReaderOptions) -> Iterator[Record]:
@@ -172,6 +175,9 @@ def _read_rows(path: Path, rows: Iterator[_Row], options: ReaderOptions) -> Iter
                 raise DataError(
                     f"{path}: there is no column {missing[0]!r}; the first row has {', '.join(map(repr, header))}."
                 )
+            twice = [name for name in names if header.count(name) > 1]
+            if twice:
+                raise DataError(f"{path}: column {twice[0]!r} stands twice in the first row; rename one of them.")
             places, width = [header.index(name) for name in names], len(header)
     for row in rows:
         found = len(row.columns)
