@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kivuko.config import BitextSource
-from kivuko.data.bitext import Bitext, SentencePair, parse_source, read_bitext, split_held_out
+from kivuko.data.bitext import Bitext, SentencePair, pair_weights, parse_source, read_bitext, split_held_out
 from kivuko.errors import ConfigError, DataError
 
 
@@ -37,6 +37,22 @@ def test_byte_order_mark_is_not_text(write) -> None:
 def test_empty_sides_are_left_out_and_counted(write) -> None:
     bitext = read_bitext(write("Yes.\tNdiyo.\nNo.\t\n\tSiyo.\n"))
     assert (len(bitext.pairs), bitext.empty_sides) == (1, 2)
+
+
+def test_pairs_of_a_dictionary_keep_their_weights(write) -> None:
+    senses = (("dog", ("mbwa",)), ("dog", ("mbwa", "jibwa")), ("house", ("nyumba",)))
+    entries = "".join(
+        f"<entry><form><orth>{word}</orth></form>"
+        + "".join(f'<cit type="trans"><quote>{each}</quote></cit>' for each in found)
+        + "</entry>"
+        for word, found in senses
+    )
+    dictionary = read_bitext(write(f"<TEI>{entries}</TEI>", "eng-swh.tei"))
+    plain = read_bitext(write("dog\tmbwa\n"))
+    assert dict(dictionary.weights) == {("dog", "mbwa"): 0.75, ("dog", "jibwa"): 0.5, ("house", "nyumba"): 1}
+    assert pair_weights([dictionary, plain]) == [0.75, 0.75, 0.5, 1, 1]
+    assert plain.weights == {}
+    assert pair_weights([plain]) is None
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.config import DistillConfig
+from kivuko.data.bitext import pair_weights, read_bitext
 from kivuko.data.settings import parse_config
 from kivuko.errors import ConfigError, DataError
 from kivuko.experiment import distill
-from kivuko.models.encoder import model_digest
+from kivuko.models.encoder import backbone, load_encoder, model_digest
+from kivuko.models.transplant import transplant
 from kivuko.search.staging import exclusive
 
 
@@ -64,6 +66,36 @@ def test_no_epochs_leave_the_transplant_in_an_empty_folder(config: DistillConfig
     made = distill(updated(config, epochs=0))
     assert made.record["steps"] == 0
     assert made.record["start"]["kind"] == "transplant"
+
+
+def test_student_is_grown_by_the_weights_of_a_dictionary(config: DistillConfig, tmp_path: Path) -> None:
+    entries = {"maize": ["mahindi"], "beans": ["mahindi", "maharage", "kunde"], "lion": ["simba"], "sleep": ["lala"]}
+    told = "".join(
+        f"<entry><form><orth>{word}</orth></form>"
+        + "".join(f'<cit type="trans"><quote>{each}</quote></cit>' for each in found)
+        + "</entry>"
+        for word, found in entries.items()
+    )
+    (tmp_path / "eng-swh.tei").write_text(f"<TEI>{told}</TEI>", encoding="utf-8")
+    source = config.bitext[0].model_copy(update={"path": tmp_path / "eng-swh.tei"})
+    config = updated(config, epochs=0).model_copy(
+        update={"bitext": (source,), "validation": config.validation.model_copy(update={"held_out": 0})}
+    )
+    made = distill(config)
+    bitext = read_bitext(source)
+    teacher = load_encoder(made.directory / "teacher")
+    found, expected, unweighted = (
+        backbone(encoder).model.get_input_embeddings().weight
+        for encoder in (
+            load_encoder(made.directory),
+            *(
+                transplant(teacher, bitext.pairs, weights=weights, **config.transplant.model_dump()).student
+                for weights in (pair_weights([bitext]), None)
+            ),
+        )
+    )
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, unweighted)
 
 
 def test_checkpoint_student_of_the_teachers_size_is_trained(config: DistillConfig, tiny_encoder_dir: Path) -> None:

@@ -110,6 +110,37 @@ def test_a_sentence_without_pieces_only_tells_of_the_empty_word() -> None:
     )
 
 
+@pytest.mark.parametrize("tension", [0.0, 4.0, None])
+def test_weight_of_a_pair_counts_as_if_it_stood_there_so_often(tension: float | None) -> None:
+    sizes = {"english_size": 4, "target_size": 4, "iterations": 4, "tension": tension}
+    weights = [1, 1, 3, 1, 2, 1]
+    often = [place for place, weight in enumerate(weights) for _ in range(weight)]
+    expected = align_pieces([ENGLISH[i] for i in often], [SWAHILI[i] for i in often], **sizes).counts.toarray()
+    found = align_pieces(ENGLISH, SWAHILI, **sizes, weights=weights).counts.toarray()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tension", [0.0, None])
+def test_weights_of_one_change_no_bit(tension: float | None) -> None:
+    sizes = {"english_size": 4, "target_size": 4, "tension": tension}
+    found = align_pieces(ENGLISH, SWAHILI, **sizes, weights=[1.0] * 6).counts.toarray()
+    np.testing.assert_array_equal(found, align_pieces(ENGLISH, SWAHILI, **sizes).counts.toarray())
+
+
+def test_word_of_a_dictionary_leans_to_the_entry_that_has_it_alone() -> None:
+    english, swahili = [[0], [1], [1], [1]], [[0], [0], [1], [2]]
+    sizes = {"english_size": 2, "target_size": 3}
+    alike = align_pieces(english, swahili, **sizes).counts.toarray()
+    weighted = align_pieces(english, swahili, **sizes, weights=[1, 1 / 3, 1 / 3, 1 / 3]).counts.toarray()
+    assert weighted[0, 0] / weighted[0].sum() > alike[0, 0] / alike[0].sum()
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0] * 5 + [0.0]])
+def test_weights_that_do_not_fit_are_refused(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="expected 6 positive weights"):
+        align_pieces(ENGLISH, SWAHILI, english_size=4, target_size=4, weights=weights)
+
+
 def test_sides_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="got 5 and 6"):
         align_pieces(ENGLISH, SWAHILI[:-1], english_size=4, target_size=4)

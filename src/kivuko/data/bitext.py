@@ -16,6 +16,7 @@ __all__ = [
     "MAX_LINE_CHARACTERS",
     "Bitext",
     "SentencePair",
+    "pair_weights",
     "parse_source",
     "read_bitext",
     "split_held_out",
@@ -31,6 +32,8 @@ class Bitext(NamedTuple):
         empty_sides: How many more had an empty side.
         sha256: The digest of the bytes that were read; of other formats than plain TSV, that of the pairs as TSV.
         left_out: How many records of other formats were left out for what.
+        weights: What each pair counts in the alignment of words, empty where that is 1 of all; a pair that stands in
+            several entries of a dictionary counts their mean each time.
     """
 
     source: BitextSource
@@ -38,6 +41,7 @@ class Bitext(NamedTuple):
     empty_sides: int
     sha256: str
     left_out: Mapping[str, int] = MappingProxyType({})
+    weights: Mapping[SentencePair, float] = MappingProxyType({})
 
 
 def parse_source(argument: str, *, targets: Sequence[str]) -> dict[str, Any]:
@@ -122,12 +126,27 @@ def read_bitext(source: BitextSource) -> Bitext:
 
 def _read_other(source: BitextSource, file: BitextFile) -> Bitext:
     left_out: Counter[str] = Counter()
-    pairs = list(file.pairs(left_out))
+    weighted = list(file.weighted_pairs(left_out))
+    pairs = [pair for pair, _ in weighted]
     digest = hashlib.sha256()
     for pair in pairs:
         digest.update("\t".join(pair).encode() + b"\n")
     empty_sides = left_out.pop(EMPTY_SIDE, 0)
-    return Bitext(source, pairs, empty_sides, digest.hexdigest(), left_out)
+    return Bitext(source, pairs, empty_sides, digest.hexdigest(), left_out, _mean_weights(weighted))
+
+
+def _mean_weights(weighted: Iterable[tuple[SentencePair, float]]) -> Mapping[SentencePair, float]:
+    found: dict[SentencePair, list[float]] = {}
+    for pair, weight in weighted:
+        found.setdefault(pair, []).append(weight)
+    means = {pair: sum(weights) / len(weights) for pair, weights in found.items()}
+    return means if any(mean != 1 for mean in means.values()) else {}
+
+
+def pair_weights(bitexts: Iterable[Bitext]) -> list[float] | None:
+    """Return the weight of each pair of some bitexts, one behind the other; None if all are 1."""
+    weights = [bitext.weights.get(pair, 1.0) for bitext in bitexts for pair in bitext.pairs]
+    return weights if any(weight != 1 for weight in weights) else None
 
 
 def split_held_out(bitexts: Iterable[Bitext], *, count: int, seed: int) -> tuple[list[Bitext], list[SentencePair]]:

@@ -12,7 +12,7 @@ from sentence_transformers import MultiVectorEncoder
 from transformers import TrainerCallback
 
 from kivuko.config import DistillConfig
-from kivuko.data.bitext import Bitext, SentencePair, read_bitext, split_held_out
+from kivuko.data.bitext import Bitext, SentencePair, pair_weights, read_bitext, split_held_out
 from kivuko.data.collections import Collection, read_collection
 from kivuko.data.leakage import JudgedTexts, remove_leaks
 from kivuko.errors import ConfigError, DataError, ModelError
@@ -150,7 +150,7 @@ def _run(
     pairs = [pair for bitext in bitexts for pair in bitext.pairs]
     notify(f"{len(pairs):,} sentence pairs to train on, {len(held_out):,} held out")
 
-    teacher, student, start = _models(config, pairs, partial, notify)
+    teacher, student, start = _models(config, pairs, pair_weights(bitexts), partial, notify)
     pieces = _fertility(student, bitexts, notify)
     meter.save()
     measure = _validator(teacher, held_out, validation, partial)
@@ -191,7 +191,11 @@ def _run(
 
 
 def _models(
-    config: DistillConfig, pairs: Sequence[SentencePair], partial: Path, notify: Callable[[str], None]
+    config: DistillConfig,
+    pairs: Sequence[SentencePair],
+    weights: Sequence[float] | None,
+    partial: Path,
+    notify: Callable[[str], None],
 ) -> tuple[MultiVectorEncoder, MultiVectorEncoder, dict[str, Any]]:
     """Return teacher, student and how the student began; both are kept in `partial` for a resumed run."""
     folder = partial / _START
@@ -205,7 +209,7 @@ def _models(
         )
         if config.student is None:
             notify("student: grown on the teacher, from the lexical alignment of the bitext")
-            grown = transplant(teacher, pairs, **config.transplant.model_dump())
+            grown = transplant(teacher, pairs, weights=weights, **config.transplant.model_dump())
             student = grown.student
             start: dict[str, Any] = {
                 "kind": "transplant",

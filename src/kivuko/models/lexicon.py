@@ -34,6 +34,7 @@ def align_pieces(
     target_size: int,
     iterations: int = 8,
     tension: float | None = 0.0,
+    weights: Sequence[float] | None = None,
 ) -> Lexicon:
     """Estimate which English piece each target piece translates, with IBM Model 1 in both directions.
 
@@ -54,6 +55,8 @@ def align_pieces(
         target_size: Number of target pieces.
         iterations: Passes of expectation maximization. Positive.
         tension: How much order counts; 0 is Model 1, in which it does not. Not negative; None learns it.
+        weights: What the expected links of each sentence count, as if it stood there so often: a pair of a dictionary
+            whose word has four translations counts a quarter. Positive; None is 1 for all.
 
     References:
         Brown et al., "The Mathematics of Statistical Machine Translation", Computational Linguistics 1993, section 4.2.
@@ -68,8 +71,10 @@ def align_pieces(
         )
     if tension is not None and tension < 0:
         raise ValueError(f"tension must not be negative, got {tension}")
-    forward = _expected_links(english, translations, english_size, target_size, iterations, tension)
-    backward = _expected_links(translations, english, target_size, english_size, iterations, tension)
+    if weights is not None and (len(weights) != len(english) or min(weights, default=1) <= 0):
+        raise ValueError(f"expected {len(english)} positive weights, got {len(weights)}, the least {min(weights)}")
+    forward = _expected_links(english, translations, english_size, target_size, iterations, tension, weights)
+    backward = _expected_links(translations, english, target_size, english_size, iterations, tension, weights)
     # Both hold the same cells in the same order once the second is transposed: the co-occurring pieces.
     backward = csr_array(backward.T.tocsr())
     forward.sort_indices()
@@ -85,6 +90,7 @@ def _expected_links(
     explained_size: int,
     iterations: int,
     tension: float | None,
+    weights: Sequence[float] | None,
 ) -> csr_array:
     """Return the expected links of `explained` pieces (rows) to `given` pieces (columns) after the iterations."""
     rows, columns, tokens = _links(given, explained)
@@ -96,6 +102,7 @@ def _expected_links(
     cell_columns = cells % given_size
     # The empty word: one extra cell per explained piece, at the end of the table.
     explained_flat = np.concatenate([np.asarray(sentence, dtype=np.int64) for sentence in explained])
+    counted = None if weights is None else np.repeat(np.asarray(weights, dtype=np.float64), _lengths(explained))
     table: NDArray[Any] = np.full(len(cells), 1.0 / explained_size)
     empty: NDArray[Any] = np.full(explained_size, 1.0 / explained_size)
     counts: NDArray[Any] = table
@@ -106,12 +113,16 @@ def _expected_links(
         empty_weight = empty[explained_flat]
         total = np.bincount(tokens, weights=weight, minlength=len(explained_flat)) + empty_weight
         weight /= total[tokens]
+        empty_weight = empty_weight / total
+        if counted is not None:
+            weight *= counted[tokens]
+            empty_weight *= counted
         counts = np.bincount(cell, weights=weight, minlength=len(cells))
         if distance is not None and tension is None:
             now = _likeliest_tension(distance, tokens, weight, now)
         column_totals = np.bincount(cell_columns, weights=counts, minlength=given_size)
         table = counts / np.maximum(column_totals, np.finfo(np.float64).tiny)[cell_columns]
-        empty_counts = np.bincount(explained_flat, weights=empty_weight / total, minlength=explained_size)
+        empty_counts = np.bincount(explained_flat, weights=empty_weight, minlength=explained_size)
         empty = empty_counts / empty_counts.sum()
     return csr_array((counts, (cells // given_size, cell_columns)), shape=(explained_size, given_size))
 

@@ -47,6 +47,7 @@ def transplant(
     teacher: MultiVectorEncoder,
     pairs: Sequence[SentencePair],
     *,
+    weights: Sequence[float] | None = None,
     vocabulary_size: int = 16_000,
     iterations: int = 5,
     tension: float | None = None,
@@ -63,6 +64,7 @@ def transplant(
     Args:
         teacher: The teacher. It is not changed.
         pairs: Bitext of one or several target languages.
+        weights: What each pair counts in the alignment, as `align_pieces` says; None is 1 for all.
         vocabulary_size: Size of the vocabulary trained on the translations.
         iterations: Passes of expectation maximization.
         tension: How much the alignment expects both sides in the same order; 0 is IBM Model 1, None learns it.
@@ -73,7 +75,8 @@ def transplant(
     Raises:
         ModelError: If the teacher's tokenizer cannot be extended.
     """
-    sample = pairs[:: -(-len(pairs) // _MAX_PAIRS)]
+    step = -(-len(pairs) // _MAX_PAIRS)
+    sample = pairs[::step]
     fast_tokenizer = copy.deepcopy(teacher.tokenizer.backend_tokenizer)
     fast_tokenizer.no_truncation()
     fast_tokenizer.no_padding()
@@ -88,6 +91,7 @@ def transplant(
         target_size=size,
         iterations=iterations,
         tension=tension,
+        weights=None if weights is None else weights[::step],
     )
 
     student = copy.deepcopy(teacher)

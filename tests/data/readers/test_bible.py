@@ -49,6 +49,10 @@ ZEFANIA = """<XMLBIBLE><INFORMATION><title>x</title></INFORMATION><BIBLEBOOK bnu
 <CHAPTER cnumber="1"><CAPTION>A heading</CAPTION><VERS vnumber="1">In the <STYLE>beginning</STYLE> stood<NOTE>A note.
 </NOTE> a house.</VERS><VERS vnumber="2">It was red, and wide.</VERS><VERS vnumber="3-4">Two verses as one.</VERS>
 </CHAPTER><CHAPTER cnumber="2"><VERS vnumber="1">The end.</VERS></CHAPTER></BIBLEBOOK></XMLBIBLE>"""
+BEBLIA = """<bible translation="x" status="x"><testament name="Old"><book number="1"><chapter number="1">
+<verse number="1">In the <i>beginning</i> stood<note>A note.</note> a house.</verse>
+<verse number="2">It was red, and wide.</verse><verse number="3-4">Two verses as one.</verse></chapter>
+<chapter number="2"><verse number="1">The end.</verse></chapter></book></testament></bible>"""
 CES = """<cesDoc version="4"><cesHeader/><text><body lang="en"><div id="b.GEN" type="book">
 <div id="b.GEN.1" type="chapter"><seg id="b.GEN.1.1" type="verse">
 In the beginning stood a house.
@@ -68,8 +72,15 @@ def paired(english: Path, translation: Path) -> list[Record]:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.usfm", USFM), ("a.usx", USX), ("osis.xml", OSIS), ("zefania.xml", ZEFANIA), ("ces.xml", CES)],
-    ids=["usfm", "usx", "osis", "zefania", "ces"],
+    [
+        ("a.usfm", USFM),
+        ("a.usx", USX),
+        ("osis.xml", OSIS),
+        ("zefania.xml", ZEFANIA),
+        ("ces.xml", CES),
+        ("beblia.xml", BEBLIA),
+    ],
+    ids=["usfm", "usx", "osis", "zefania", "ces", "beblia"],
 )
 def test_each_format_gives_the_same_verses_without_notes_and_headings(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
@@ -138,6 +149,16 @@ def test_milestones_are_no_text(tmp_path: Path) -> None:
     assert [" ".join(verses.text.split()) for verses in read_bible(path)] == ["Said he, yes.", "No."]
 
 
+def test_note_without_an_end_takes_no_other_verse_along(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = usfm(tmp_path / "sw.usfm", "1 moja \\f + \\ft A note.", "2 mbili\\f + \\ft x\\f*", "3 tatu \\x - y")
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "moja", "note without an end"),
+        ("two", "mbili", ""),
+        ("three", "tatu", "note without an end"),
+    ]
+
+
 def test_folder_of_books_is_read_whole(tmp_path: Path) -> None:
     for side, words in (("en", ("one", "two")), ("sw", ("moja", "mbili"))):
         (tmp_path / side).mkdir()
@@ -151,6 +172,90 @@ def test_verse_of_another_encoding_is_a_flaw_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "sw.usfm").write_bytes(b"\\id MAT\n\\c 1\n\\v 1 mo\xe9\n\\v 2 mbili\n")
     flaws = [record.flaw for record in paired(english, tmp_path / "sw.usfm")]
     assert flaws == ["not valid UTF-8", ""]
+
+
+def beblia(path: Path, *chapters: dict[str, str], book: str = "40") -> Path:
+    """Write a book."""
+    told = "".join(
+        f'<chapter number="{place}">{"".join(f"""<verse number="{n}">{text}</verse>""" for n, text in verses.items())}'
+        "</chapter>"
+        for place, verses in enumerate(chapters, start=1)
+    )
+    path.write_text(f'<bible><testament><book number="{book}">{told}</book></testament></bible>', encoding="utf-8")
+    return path
+
+
+def test_numbered_books_are_those_with_codes(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = beblia(tmp_path / "sw.xml", {"1": "moja", "3": "tatu"})
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "moja", ""),
+        ("two", "", "verse only in the English"),
+        ("three", "tatu", ""),
+    ]
+
+
+def test_numbered_chapters_of_another_versification_are_not_paired(tmp_path: Path) -> None:
+    english = beblia(tmp_path / "en.xml", {"1": "one", "2": "two"}, {"1": "three"}, {"1": "four"})
+    translation = beblia(tmp_path / "sw.xml", {"1": "Zaburi", "2": "moja", "3": "mbili"}, {"1": "tatu"}, {"1": "nne"})
+    flaws = [record.flaw for record in paired(english, translation)]
+    assert flaws == ["chapter is numbered otherwise"] * 2 + ["verse only in the translation", "", ""]
+
+
+def test_books_beyond_the_canon_are_not_paired_across_formats(tmp_path: Path) -> None:
+    english = beblia(tmp_path / "en.xml", {"1": "one"}, book="67")
+    (tmp_path / "sw.xml").write_text(ZEFANIA.replace('bnumber="1"', 'bnumber="67"'), encoding="utf-8")
+    assert all("only in" in record.flaw for record in paired(english, tmp_path / "sw.xml"))
+
+
+@pytest.mark.parametrize("number", ["", "x", "31-2", "1-2:3", "1,2,3", "1-99999999999"])
+def test_verse_whose_number_cannot_be_read_is_counted(tmp_path: Path, number: str) -> None:
+    english = beblia(tmp_path / "en.xml", {"1": "one", "2": "two"})
+    translation = beblia(tmp_path / "sw.xml", {"1": "moja", number: "mbili"})
+    translation.write_text(translation.read_text().replace("</chapter>", '<verse number="2">tatu</verse></chapter>'))
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("", "mbili", "no verse number"),
+        ("one", "moja", ""),
+        ("two", "tatu", ""),
+    ]
+
+
+def test_verse_of_two_chapters_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(OSIS.replace("Gen.1.3 Gen.1.4", "Gen.1.3 Gen.2.1"), encoding="utf-8")
+    assert [verses.first for verses in read_bible(tmp_path / "a.xml")] == [1, 2, -1, 1]
+
+
+def test_verse_that_stands_twice_is_a_flaw_and_its_parts_are_none(tmp_path: Path) -> None:
+    english = usfm(tmp_path / "en.usfm", "1 one", "2 two", "3 three")
+    translation = usfm(tmp_path / "sw.usfm", "1a mo", "1b ja", "2 mbili", "2 tatu", "3 tatu")
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "mo ja", ""),
+        ("two", "mbili tatu", "verse that one side has twice"),
+        ("three", "tatu", ""),
+    ]
+
+
+@pytest.mark.parametrize("content", [USX, OSIS, ZEFANIA, BEBLIA, CES], ids=["usx", "osis", "zefania", "beblia", "ces"])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '<!ENTITY a "b">',
+        '<!ENTITY a "b"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">',
+        '<!ENTITY a SYSTEM "a.xml">',
+        '<!ENTITY % a SYSTEM "a.xml">',
+    ],
+    ids=["inner", "nested", "file", "parameter"],
+)
+def test_entities_are_refused_in_every_bible(tmp_path: Path, content: str, declared: str) -> None:
+    (tmp_path / "a.xml").write_text(f"<!DOCTYPE bible [{declared}]>{content}", encoding="utf-8")
+    with pytest.raises(DataError, match="entities"):
+        list(read_bible(tmp_path / "a.xml"))
+
+
+def test_reference_to_a_dtd_elsewhere_loses_no_letter(tmp_path: Path) -> None:
+    told = beblia(tmp_path / "a.xml", {"1": "caf&eacute; &c; <!-- no text -->"}).read_text()
+    (tmp_path / "a.xml").write_text(f'<!DOCTYPE bible SYSTEM "a.dtd">{told}', encoding="utf-8")
+    assert [verses.text for verses in read_bible(tmp_path / "a.xml")] == ["café &c; "]
 
 
 @pytest.mark.parametrize(

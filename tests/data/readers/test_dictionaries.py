@@ -70,6 +70,30 @@ def test_html_of_stardict_is_read_as_text(tmp_path: Path) -> None:
     assert [record.translation for record in BitextFile(path)] == ["mbwa & mwana", "jibwa"]
 
 
+def test_entry_without_a_headword_is_one_record(tmp_path: Path) -> None:
+    (tmp_path / "eng-swh.tei").write_text(TEI.replace("<orth>dog</orth>", ""), encoding="utf-8")
+    assert [record.flaw for record in BitextFile(tmp_path / "eng-swh.tei")] == ["no headword", "no translation"]
+
+
+def test_entry_that_is_too_long_is_not_looked_at(tmp_path: Path) -> None:
+    for path in (
+        stardict(tmp_path, {"dog": "x" * 400_001, "house": "nyumba"}),
+        dictd(tmp_path, {"dog": "x" * 400_001}),
+    ):
+        assert next(iter(BitextFile(path))).flaw == "entry longer than 400000 bytes"
+
+
+def test_tags_without_an_end_are_read_in_linear_time(tmp_path: Path) -> None:
+    path = stardict(tmp_path, {"dog": "<k>" * 100_000 + "mbwa"}, "x")
+    assert [record.translation for record in BitextFile(path)] == ["mbwa"]
+
+
+def test_number_of_dictd_that_is_none_is_a_flaw(tmp_path: Path) -> None:
+    path = dictd(tmp_path, ENTRIES)
+    path.write_text(path.read_text() + f"cat\t{'A' * 300_000}\tB\ncat\t\tB\n", encoding="utf-8")
+    assert [record.flaw for record in BitextFile(path)][-2:] == ["no index entry", "no index entry"]
+
+
 def test_tei_has_translations_without_those_of_examples(tmp_path: Path) -> None:
     (tmp_path / "eng-swh.tei").write_text(TEI, encoding="utf-8")
     assert list(BitextFile(tmp_path / "eng-swh.tei")) == [

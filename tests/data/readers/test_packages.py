@@ -9,7 +9,7 @@ import polib
 import pytest
 
 from kivuko.data.bitext import SentencePair
-from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions
+from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions, streams
 from kivuko.data.readers import packages as subject
 from kivuko.errors import ConfigError, DataError
 
@@ -113,6 +113,30 @@ def test_damaged_catalogue_is_one_flaw_whatever_its_name(tmp_path: Path) -> None
         "no readable gettext catalogue",
     ]
     assert [record.english for record in found[2:]] == ["sw/b.po.gz", "sw/?-x.mo"]
+
+
+def test_catalogue_that_is_too_long_is_one_flaw_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "MAX_CATALOG_BYTES", 1_000)
+    members = {"po/a/sw.po": catalog("x" * 1_000, "y"), "po/b/sw.po": catalog("Open", "Fungua")}
+    path = debian(tmp_path / "app.deb", members)
+    folder = tmp_path / "folder"
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    for source in (path, folder):
+        long, read = BitextFile(source, SWAHILI)
+        assert (long.english, long.flaw) == ("po/a/sw.po", subject._LONG)
+        assert read.english == "Open"
+
+
+def test_catalogue_that_is_an_archive_bomb_stops_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "FREE_BYTES", 10_000)
+    bomb = {"sw/a.po": catalog("Open", "Fungua"), "sw/b.po": b"\0" * 60_000_000, "sw/c.po": catalog("Close", "Funga")}
+    path = debian(tmp_path / "app.deb", bomb)
+    with pytest.raises(DataError, match="archive bomb"):
+        list(BitextFile(path, SWAHILI))
 
 
 def test_compressed_catalogue_of_a_debian_package_is_decompressed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import polib
 import pytest
 
 from kivuko.data.bitext import SentencePair
-from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions, Record
+from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions, Record, tabular
 from kivuko.errors import ConfigError, DataError
 
 SWAHILI = ReaderOptions(language="sw")
@@ -81,11 +81,68 @@ def test_line_of_white_space_is_an_empty_side_and_an_empty_one_is_nothing(tmp_pa
     assert left_out == {"empty side": 2}
 
 
-def test_lines_that_a_stray_quote_takes_along_are_counted(tmp_path: Path) -> None:
-    found = records(tmp_path / "a.csv", 'Yes.,Ndiyo.\n"No.,Siyo.\n' + "a,b\n" * 3)
+@pytest.mark.parametrize(
+    ("rows", "flaw"),
+    [
+        (['"No.,Siyo.', "a,b", "a,b", "a,b"], "no CSV (unexpected end of data)"),
+        (['"No.,Siyo.', "a,b", 'a,"b"', "c,d"], "no CSV (',' expected after '\"')"),
+        (['"No.,Siyo.', "a,b", 'a"', "c,d"], "1 columns, expected 2"),
+        (['"No.,Siyo.', "a,b", 'a",b', "c,d"], "a quote joins this row and the next"),
+        (['No.,"Siyo.', "a,b", "", 'a,b"', "c,d"], "a quote joins this row and the next"),
+    ],
+)
+def test_lines_that_a_stray_quote_takes_along_are_counted(tmp_path: Path, rows: list[str], flaw: str) -> None:
+    found = records(tmp_path / "a.csv", "\n".join(["Yes.,Ndiyo.", *rows, ""]))
+    last = [record for record in found if record.english == "c"]
+    lost = [record for record in found[1:] if record not in last]
     assert found[0] == YES
-    assert [record.place for record in found[1:]] == [2, 3, 4, 5]
-    assert all("lines 2-5" in record.flaw for record in found[1:])
+    assert [record.english for record in lost] == [row for row in rows if row and row != "c,d"]
+    assert [record.flaw for record in lost] == [flaw] + ["taken along by a quote before it"] * (len(lost) - 1)
+    assert [record.place for record in last] == [len(rows) + 1] * len(last)
+
+
+def test_prose_of_several_lines_in_a_cell_is_no_stray_quote(tmp_path: Path) -> None:
+    (record,) = records(tmp_path / "a.csv", '"Well, my\nfriend","Basi,\nrafiki"\n')
+    assert record[1:4] == ("Well, my\nfriend", "Basi,\nrafiki", "")
+
+
+def test_line_that_is_cut_within_a_quote_takes_none_along(tmp_path: Path) -> None:
+    found = records(tmp_path / "a.csv", 'Yes.,Ndiyo.\n"' + "x" * 500_000 + '",y\nNo.,Siyo.\n')
+    assert (found[0], found[2]) == (YES, NO._replace(place=3))
+    assert found[1].flaw == "line longer than 400000 bytes"
+
+
+def test_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column 'en' stands twice"):
+        records(tmp_path / "a.csv", "en,en,sw\na,b,c\n", ReaderOptions(english="en", translation="sw"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "segment", "flaw"),
+    [("", "", ""), ("no", "", "not to be translated"), ("", "no", "not to be translated"), ("no", "yes", "")],
+)
+def test_what_is_not_to_be_translated_is_a_flaw(tmp_path: Path, unit: str, segment: str, flaw: str) -> None:
+    told = [f' translate="{value}"' if value else "" for value in (unit, segment)]
+    content = (
+        f'<xliff version="1.2"><file><body><group{told[0]}><trans-unit{told[1]}><source>X1</source><target>X1</target>'
+        "</trans-unit></group></body></file></xliff>"
+    )
+    assert [record.flaw for record in records(tmp_path / "a.xlf", content)] == [flaw]
+
+
+@pytest.mark.parametrize("text", ["x" * 10_500_000, "<hi>" * 300], ids=["long", "deep"])
+def test_text_without_bounds_in_xml_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+    content = f'<tmx><body>\n<tu><tuv xml:lang="en"><seg>{text}</seg></tuv></tu></body></tmx>'
+    with pytest.raises(DataError, match="line 2: a text of more than 10 MB"):
+        records(tmp_path / "a.tmx", content, SWAHILI)
+
+
+def test_row_that_never_ends_is_counted_and_the_rest_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular, "_MAX_ROW_BYTES", 100)
+    found = records(tmp_path / "a.csv", 'a,"' + "0123456789\n" * 20 + "Yes.,Ndiyo.\n")
+    assert len(found) == 21
+    assert found[0].flaw == "no CSV (row longer than 100 bytes)"
+    assert found[-1][1:3] == ("Yes.", "Ndiyo.")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,28 @@ def test_file_that_is_not_compressed_as_its_name_says_is_refused(tmp_path: Path,
         list(read_lines(path))
 
 
+@pytest.mark.parametrize("suffix", COMPRESS)
+@pytest.mark.parametrize("behind", [b"garbage", COMPRESS[".gz"](TEXT)[10:]])
+def test_damage_behind_a_whole_part_is_refused(tmp_path: Path, suffix: str, behind: bytes) -> None:
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(COMPRESS[suffix](TEXT) + behind)
+    with pytest.raises(DataError, match="cannot be read"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_file_of_no_bytes_is_refused(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"file{suffix}").touch()
+    with pytest.raises(DataError, match="whole"):
+        list(read_lines(tmp_path / f"file{suffix}"))
+
+
+def test_padding_of_xz_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "file.xz"
+    path.write_bytes(lzma.compress(b"a\n") + bytes(2048) + lzma.compress(b"b\n") + bytes(4))
+    assert [line.text for line in read_lines(path)] == ["a", "b"]
+
+
 def test_archive_bomb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.xz"
     with lzma.open(path, "wb", preset=0) as file:
@@ -63,7 +85,7 @@ def test_long_line_is_cut_and_the_next_one_keeps_its_number(tmp_path: Path) -> N
     path.write_bytes(b"a" * (3 * MAX_LINE_BYTES) + b"\nnext\n")
     long, following = read_lines(path)
     assert (len(long.text), "longer than" in long.flaw) == (MAX_LINE_BYTES, True)
-    assert following == (2, "next", "")
+    assert following == (2, "next", "", False)
 
 
 def test_line_of_just_the_greatest_length_has_no_flaw(tmp_path: Path) -> None:

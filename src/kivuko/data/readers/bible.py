@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kivuko.data.readers.records import ReaderOptions, Record, two_paths
-from kivuko.data.readers.scripture import Verses, read_bible
+from kivuko.data.readers.scripture import UNCLOSED, Verses, read_bible
 
 _Chapter = tuple[list[Verses], list[Verses]]
 
@@ -26,10 +26,14 @@ def read_bibles(path: Path, _options: ReaderOptions) -> Iterator[Record]:
         DataError: As `read_bible` does.
     """
     chapters: dict[tuple[str, int], _Chapter] = {}
+    number = 0
     for side, file in enumerate(two_paths(path)):
         for verses in read_bible(file):
-            chapters.setdefault((verses.book, verses.chapter), ([], []))[side].append(verses)
-    number = 0
+            if verses.first < 0:
+                number += 1
+                yield Record(number, *(("", _text([verses])) if side else (_text([verses]), "")), "no verse number")
+            else:
+                chapters.setdefault((verses.book, verses.chapter), ([], []))[side].append(verses)
     shared, unequal = Counter[str](), Counter[str]()
     for (book, _), sides in chapters.items():
         shared[book] += all(sides)
@@ -65,6 +69,11 @@ def _groups(sides: _Chapter) -> Iterator[_Chapter]:
 
 
 def _flaw(group: _Chapter) -> str:
+    for side in group:
+        if len({(verses.first, verses.part) for verses in side}) < len(side):
+            return "verse that one side has twice"
+    if any(UNCLOSED in verses.text for side in group for verses in side):
+        return "note without an end"
     covered = [{number for verses in side for number in range(verses.first, verses.last + 1)} for side in group]
     if covered[0] == covered[1]:
         is_damaged = any("\ufffd" in verses.text for side in group for verses in side)
@@ -75,4 +84,4 @@ def _flaw(group: _Chapter) -> str:
 
 
 def _text(verses: Sequence[Verses]) -> str:
-    return " ".join(" ".join(each.text for each in verses).split())
+    return " ".join(" ".join(each.text for each in verses).replace(UNCLOSED, "").split())

@@ -4,8 +4,9 @@ import html
 import re
 
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/def|/dtrn|/tr|/td)\b[^<>]*>", re.IGNORECASE)
-# The word itself, its sound, its part of speech, examples and comments (XDXF).
-_DROPPED = re.compile(r"<(k|tr|abr|abbr|ex|co|gr|pos|su)\b[^<>]*>.*?</\1>", re.IGNORECASE | re.DOTALL)
+# The word itself, its sound, its part of speech, examples and comments (XDXF). The search for the end of one stops
+# where the next begins, or many without an end would take forever.
+_DROPPED = re.compile(r"<(k|tr|abr|abbr|ex|co|gr|pos|su)\b[^<>]*>(?:(?!<\1\b).)*?</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|(?<!\S)/[^/\n]+/(?!\S)|(?<!\S)\\[^\\\n]+\\(?!\S)")
 _NUMBERING = re.compile(r"^\s*(?:(?:\d+|[a-zA-Z])[.)](?=\s)|[-*•]\s)\s*")

@@ -10,7 +10,7 @@ from lxml import etree
 from kivuko.data.readers.definitions import plain_text, translations_in
 from kivuko.data.readers.markup import elements, text_of
 from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
-from kivuko.data.readers.streams import read_lines, read_whole
+from kivuko.data.readers.streams import MAX_LINE_BYTES, read_lines, read_whole
 from kivuko.errors import ConfigError, DataError
 
 MAX_DICTIONARY_BYTES = 200_000_000
@@ -18,6 +18,7 @@ MAX_WORDS = 5
 _DIGITS = {
     digit: value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
+_NUMBER = re.compile("[A-Za-z0-9+/]{1,11}")
 _ENGLISH = ("en", "eng")
 
 
@@ -69,6 +70,7 @@ def _records(entries: Iterable[_Entry], path: Path, options: ReaderOptions) -> I
         found = True
         if flaw or not translations:
             yield Record(number, headword, "", flaw or "no translation")
+            continue
         for translation in translations:
             sides = (headword, translation) if is_english else (translation, headword)
             is_long = max(len(side.split()) for side in sides) > MAX_WORDS
@@ -108,12 +110,13 @@ def _stardict_entries(index: bytes, content: bytes, width: int, types: str) -> I
         headword = index[place:end].decode(errors="replace")
         start, size = int.from_bytes(numbers[:width], "big"), int.from_bytes(numbers[width:], "big")
         place = end + 1 + width + 4
+        flaw = _place_flaw(start, size, content)
         texts = [
             text if kind == "m" else plain_text(text)
-            for kind, text in _fields(content[start : start + size], types)
+            for kind, text in _fields(b"" if flaw else content[start : start + size], types)
             if kind in "mlghxw"
         ]
-        yield _entry(headword, "\n".join(texts), is_there=start + size <= len(content))
+        yield _entry(headword, "\n".join(texts), flaw)
 
 
 def _fields(data: bytes, types: str) -> Iterator[tuple[str, str]]:
@@ -141,13 +144,14 @@ def _dictd_entries(path: Path, content: bytes) -> Iterator[_Entry]:
         columns = line.text.split("\t")
         if line.text.startswith(("00database", "00-database")):
             continue
-        if len(columns) < 3 or not all(digit in _DIGITS for column in columns[1:3] for digit in column):
+        if len(columns) < 3 or not all(map(_NUMBER.fullmatch, columns[1:3])):
             yield _Entry(line.text, (), line.flaw or "no index entry")
             continue
         start, size = map(_number, columns[1:3])
-        text = content[start : start + size].decode(errors="replace")
+        flaw = _place_flaw(start, size, content)
+        text = "" if flaw else content[start : start + size].decode(errors="replace")
         # A fourth column has the headword as it is spelt; the first is folded for the search.
-        yield _entry(columns[3] if len(columns) > 3 else columns[0], text, is_there=start + size <= len(content))
+        yield _entry(columns[3] if len(columns) > 3 else columns[0], text, flaw)
 
 
 def _number(digits: str) -> int:
@@ -163,9 +167,15 @@ def _number(digits: str) -> int:
     return value
 
 
-def _entry(headword: str, text: str, *, is_there: bool) -> _Entry:
-    if not is_there:
-        return _Entry(headword, (), "entry outside the dictionary")
+def _place_flaw(start: int, size: int, content: bytes) -> str:
+    if start + size > len(content):
+        return "entry outside the dictionary"
+    return f"entry longer than {MAX_LINE_BYTES} bytes" if size > MAX_LINE_BYTES else ""
+
+
+def _entry(headword: str, text: str, flaw: str) -> _Entry:
+    if flaw:
+        return _Entry(headword, (), flaw)
     if "\ufffd" in headword + text:
         return _Entry(headword, (), "not valid UTF-8")
     return _Entry(headword, translations_in(text, headword))

@@ -1,5 +1,6 @@
 """Readers of translation memories in XML: TMX and XLIFF."""
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def read_tmx(path: Path, options: ReaderOptions) -> Iterator[Record]:
         yield Record(number, texts.get("en", ""), texts.get(options.language, ""), flaw)
     for code in ("en", options.language):
         if not any(is_in_language(tag, code) for tag in seen):
-            raise DataError(f"{path} has nothing in {code!r}; its languages are {', '.join(sorted(seen)) or 'none'}.")
+            raise DataError(
+                f"{path} has nothing in {code!r}; its languages are {', '.join(sorted(seen - {''})) or 'none'}."
+            )
 
 
 def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
@@ -61,9 +64,16 @@ def read_xliff(path: Path, options: ReaderOptions) -> Iterator[Record]:
         flaw = "" if target is not None else "no target"
         if element.get("restype") == _HEADER:
             flaw = "header of a catalogue"
+        elif next((each.get("translate") for each in _upwards(element) if each.get("translate")), "yes") == "no":
+            flaw = "not to be translated"
         elif target is not None and (target.get("state") in _UNTRANSLATED or element.get("state") == "initial"):
             flaw = "not translated"
         yield Record(number, "" if source is None else text_of(source), "" if target is None else text_of(target), flaw)
+
+
+def _upwards(element: etree._Element) -> Iterator[etree._Element]:
+    yield element
+    yield from element.iterancestors()
 
 
 def parse_tree(path: Path, *, limit: int) -> etree._Element:
@@ -76,9 +86,17 @@ def parse_tree(path: Path, *, limit: int) -> etree._Element:
     try:
         root = etree.fromstring(read_whole(path, limit=limit), parser)
     except etree.XMLSyntaxError as error:
-        raise DataError(f"{path} is no well-formed XML: {error}.") from error
+        raise _damage(path, error) from error
     _refuse_entities(path, root)
     return root
+
+
+def _damage(path: Path, error: etree.XMLSyntaxError) -> DataError:
+    if "XML_PARSE_HUGE" in str(error):
+        return DataError(
+            f"{path}, line {error.lineno}: a text of more than 10 MB, or more than 256 elements within another."
+        )
+    return DataError(f"{path} is no well-formed XML: {error}.")
 
 
 def _check_languages(path: Path, element: etree._Element, options: ReaderOptions) -> None:
@@ -113,7 +131,7 @@ def elements(path: Path, *ends: str, starts: tuple[str, ...] = ()) -> Iterator[e
                     yield element
                     _forget(element)
         except etree.XMLSyntaxError as error:
-            raise DataError(f"{path} is no well-formed XML: {error}.") from error
+            raise _damage(path, error) from error
 
 
 def _refuse_entities(path: Path, root: etree._Element) -> None:
@@ -133,10 +151,20 @@ def text_of(element: etree._Element) -> str:
     """Return the text of an element and of what is in it, without codes of the document that was translated."""
     parts = [element.text or ""]
     for child in element:
-        if isinstance(child.tag, str) and etree.QName(child).localname not in _CODES:
+        if not isinstance(child.tag, str):
+            parts.append(reference_text(child))
+        elif etree.QName(child).localname not in _CODES:
             parts.append(text_of(child))
         parts.append(child.tail or "")
     return "".join(parts)
+
+
+def reference_text(node: etree._Element) -> str:
+    """Return what a reference to an entity that only a DTD elsewhere declares stands for, by HTML's names.
+
+    One that HTML does not know stays as it is written. Comments and processing instructions have no text.
+    """
+    return html.unescape(node.text or "") if node.tag is etree.Entity else ""
 
 
 def is_in_language(tag: str, language: str) -> bool:

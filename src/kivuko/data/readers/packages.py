@@ -18,18 +18,21 @@ from kivuko.errors import ConfigError, DataError
 DPKG = Path("/var/lib/dpkg/info")
 _COMPILED = {".po": False, ".mo": True, ".gmo": True}
 _AR, _AR_HEADER = b"!<arch>\n", 60
+_LONG = f"catalogue longer than {MAX_CATALOG_BYTES:,} bytes"
 
 
 class _Catalog(NamedTuple):
     name: Path
     read: Callable[[], bytes]
+    is_long: bool
 
 
 def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read all catalogues of a language, PO and MO, in the order of their names; their records are numbered through.
 
     A catalogue is one of the language if its file or a folder above it is named by it: `po/sw.po`, `app-sw.po`,
-    `sw_KE/LC_MESSAGES/app.mo`. One that cannot be read is a single record with a flaw.
+    `sw_KE/LC_MESSAGES/app.mo`. One that cannot be read, or is longer than `MAX_CATALOG_BYTES`, is a single record with
+    a flaw.
 
     Args:
         path: A folder, a `.deb` file, or the name of an installed package, of Python's or of Debian's.
@@ -48,14 +51,17 @@ def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
     number = 0
     for catalog in catalogs:
         is_compiled = _COMPILED[_plain(catalog.name).suffix.lower()]
+        flaw = _LONG if catalog.is_long else ""
         try:
-            for record in read_catalog(catalog.read(), catalog.name, is_compiled=is_compiled):
+            for record in () if flaw else read_catalog(catalog.read(), catalog.name, is_compiled=is_compiled):
                 number += 1
                 yield record._replace(place=number)
         except DataError:
+            flaw = "no readable gettext catalogue"
+        if flaw:
             number += 1
             name = str(catalog.name).encode(errors="replace").decode()  # a name need not be UTF-8
-            yield Record(number, name, "", "no readable gettext catalogue")
+            yield Record(number, name, "", flaw)
     if not number:
         raise DataError(f"{path} has no gettext catalogue in {options.language!r}.")
 
@@ -100,7 +106,8 @@ def _on_disk(files: list[tuple[Path, Path]], language: str) -> Iterator[_Catalog
         # A package may hold one catalogue under two names, by a link.
         if is_catalog_of(name, language) and file.is_file() and file.resolve() not in read:
             read.add(file.resolve())
-            yield _Catalog(name, partial(read_whole, file, limit=MAX_CATALOG_BYTES))
+            is_long = file.stat().st_size > MAX_CATALOG_BYTES
+            yield _Catalog(name, partial(read_whole, file, limit=MAX_CATALOG_BYTES), is_long)
 
 
 def _in_debian_archive(path: Path, language: str) -> Iterator[_Catalog]:
@@ -114,11 +121,9 @@ def _in_debian_archive(path: Path, language: str) -> Iterator[_Catalog]:
                 for entry in archive:
                     if not entry.isfile() or not is_catalog_of(PurePosixPath(entry.name), language):
                         continue
-                    if entry.size > MAX_CATALOG_BYTES:
-                        raise DataError(f"{path}: {entry.name} is longer than {MAX_CATALOG_BYTES:,} bytes.")
-                    content = archive.extractfile(entry)
-                    if content is not None:
-                        yield _Catalog(Path(entry.name), partial(_unpacked, content.read(), Path(entry.name), path))
+                    name, is_long = Path(entry.name), entry.size > MAX_CATALOG_BYTES
+                    content = None if is_long else archive.extractfile(entry)
+                    yield _Catalog(name, partial(_unpacked, content.read() if content else b"", name, path), is_long)
         except tarfile.TarError as error:
             raise DataError(f"{path} is no Debian package that is whole: {error}.") from error
 

@@ -85,8 +85,12 @@ class BitextFile:
         Raises:
             DataError: As the reader does, and if there is no pair at all.
         """
+        return (pair for pair, _ in self.weighted_pairs(left_out))
+
+    def weighted_pairs(self, left_out: Counter[str] | None = None) -> Iterator[tuple[SentencePair, float]]:
+        """Yield what `pairs` does, each with its weight (`Record.weight`)."""
         records, found, first = 0, 0, ""
-        for place, english, translation, flaw, _ in self:
+        for place, english, translation, flaw, weight in self:
             records += 1
             pair = SentencePair(" ".join(english.split()), " ".join(translation.split()))
             if flaw or not pair.english or not pair.translation:
@@ -95,7 +99,7 @@ class BitextFile:
                     left_out[flaw or EMPTY_SIDE] += 1
                 continue
             found += 1
-            yield pair
+            yield pair, weight
         if not found:
             why = f"{records:,} records are left out, the first for: {first}" if first else "it is empty"
             raise DataError(f"{self.path} holds no sentence pair: {why}.")

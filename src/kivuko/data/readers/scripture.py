@@ -1,4 +1,4 @@
-"""Verses of one Bible, from USFM, USX, OSIS, Zefania or CES."""
+"""Verses of one Bible, from USFM, USX, OSIS, Zefania, Beblia's XML or CES."""
 
 import re
 from collections.abc import Iterator
@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from kivuko.data.readers.markup import parse_tree
+from kivuko.data.readers.markup import parse_tree, reference_text
 from kivuko.data.readers.records import COMPRESSED
 from kivuko.data.readers.streams import read_whole
 from kivuko.errors import DataError
 
 MAX_BIBLE_BYTES = 100_000_000
+# Stands in a verse where a note has no end, and what is text cannot be told.
+UNCLOSED = "\ufdd0"
 SUFFIXES = (".usfm", ".sfm", ".usx", ".xml")
 
-# Codes of USFM, each with that of OSIS and further ones in use; the first 66 in the order of Zefania's numbers.
+# Codes of USFM, each with that of OSIS and further ones in use; the first 66 in the order in which Zefania
+# and Beblia number them.
 _BOOKS = """
 GEN=GEN EXO=EXOD LEV=LEV NUM=NUM DEU=DEUT JOS=JOSH JDG=JUDG RUT=RUTH 1SA=1SAM 2SA=2SAM 1KI=1KGS 2KI=2KGS 1CH=1CHR
 2CH=2CHR EZR=EZRA NEH=NEH EST=ESTH JOB=JOB PSA=PS=PSS PRO=PROV ECC=ECCL SNG=SONG=SON ISA=ISA JER=JER LAM=LAM
@@ -29,9 +32,13 @@ MAT=MATT MRK=MARK=MAR LUK=LUKE JHN=JOHN=JOH ACT=ACTS ROM=ROM 1CO=1COR 2CO=2COR G
 _CODES = {name: codes[0] for codes in (entry.split("=") for entry in _BOOKS.split()) for name in codes}
 _NUMBERED = [entry.split("=")[0] for entry in _BOOKS.split()][:66]
 
-_VERSES = re.compile(r"\s*(\d+)[a-z]?(?:\s*[-\u2013\u2014,]\s*(\d+)[a-z]?)?(?!\w)")
+_NUMBER = re.compile(r"\d{1,3}")
+_VERSES = re.compile(
+    r"\s*(\d{1,3})([a-z]?)(?:\s*[-\u2013\u2014,]\s*(\d{1,3})[a-z]?)?(?!\w|:\d|\s*[-\u2013\u2014,]\s*\d)"
+)
 _MARKER = re.compile(r"\\\+?([a-z]+)\d*(?:-[se])?(\*)?")
-_NOTE = re.compile(r"\\(f|fe|ef|x|ex|fig|va|vp|ca|rq|pro)(?= ).*?\\\1\*", re.DOTALL)
+# One that is not closed ends where the next verse begins.
+_NOTE = re.compile(r"\\(f|fe|ef|x|ex|fig|va|vp|ca|rq|pro)(?= )(.*?)(\\\1\*|(?=\\(?:v|c|id)\s)|\Z)", re.DOTALL)
 # Milestones of USFM 3, which mark a place: `\qt-s |who="Pilate"\*`, `\ts\*`.
 _MILESTONE = re.compile(r"\\[a-z]+\d*(?:-[se])?\s*(?:\|[^\\]*)?\\\*")
 _ATTRIBUTES = re.compile(r"\|[^\\|\n]*(?=\\\+?[a-z]+\*)")
@@ -59,9 +66,10 @@ class Verses(NamedTuple):
     Attributes:
         book: Its code in USFM (`GEN`).
         chapter: From 1; 0 in a book without.
-        first: The number of the first verse.
+        first: The number of the first verse; -1 of one whose number cannot be read.
         last: That of the last one.
         text: What they say, white space as it stands.
+        part: The letter of a part of a verse (`a` of 1a), empty for a whole one.
     """
 
     book: str
@@ -69,6 +77,7 @@ class Verses(NamedTuple):
     first: int
     last: int
     text: str
+    part: str = ""
 
 
 def read_bible(path: Path) -> Iterator[Verses]:
@@ -118,6 +127,7 @@ class _Reading:
     def __init__(self) -> None:
         self.book, self.chapter = "", 0
         self._numbers: tuple[int, int] | None = None
+        self._part = ""
         self._texts: list[str] = []
         self.done: list[Verses] = []
 
@@ -125,10 +135,10 @@ class _Reading:
         """Begin the verse or the verses with these numbers, and return what stands behind them."""
         self.end()
         found = _VERSES.match(numbers)
-        if found is None:
+        if found is None or int(found[3] or found[1]) < int(found[1]):
+            self._numbers = (-1, -1)
             return numbers
-        first, last = int(found[1]), int(found[2] or found[1])
-        self._numbers = (first, max(first, last))
+        self._numbers, self._part = (int(found[1]), int(found[3] or found[1])), found[2]
         return numbers[found.end() :]
 
     def take(self, text: str | None) -> None:
@@ -139,8 +149,8 @@ class _Reading:
     def end(self) -> None:
         """End the verse."""
         if self._numbers:
-            self.done.append(Verses(self.book, self.chapter, *self._numbers, "".join(self._texts)))
-        self._numbers, self._texts = None, []
+            self.done.append(Verses(self.book, self.chapter, *self._numbers, "".join(self._texts), self._part))
+        self._numbers, self._part, self._texts = None, "", []
 
 
 def _read_usfm(path: Path) -> list[Verses]:
@@ -148,7 +158,8 @@ def _read_usfm(path: Path) -> list[Verses]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is UTF-16. Convert it to UTF-8.")
     text = _MILESTONE.sub("", raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n"))
-    text = _ATTRIBUTES.sub("", _NOTE.sub("", text))
+    text = _NOTE.sub(lambda note: "" if note[3] else UNCLOSED, text)
+    text = _ATTRIBUTES.sub("", text)
     reading, in_heading = _Reading(), False
     markers = [*_MARKER.finditer(text)]
     ends = [*(marker.start() for marker in markers[1:]), len(text)]
@@ -162,8 +173,7 @@ def _read_usfm(path: Path) -> list[Verses]:
                 continue
             case "c":
                 reading.end()
-                number = content.split()
-                reading.chapter = int(number[0]) if number and number[0].isdecimal() else 0
+                reading.chapter = _chapter((content.split() or [""])[0])
                 continue
             case "v":
                 in_heading = False
@@ -183,8 +193,8 @@ def _read_usfm(path: Path) -> list[Verses]:
 def _read_xml(path: Path) -> list[Verses]:
     root = parse_tree(path, limit=MAX_BIBLE_BYTES)
     kind = etree.QName(root).localname.lower()
-    if kind not in ("usx", "osis", "xmlbible", "cesdoc"):
-        raise DataError(f"{path}: expected USX, OSIS, Zefania or CES, found XML with the root <{kind}>.")
+    if kind not in ("usx", "osis", "xmlbible", "bible", "cesdoc"):
+        raise DataError(f"{path}: expected USX, OSIS, Zefania, Beblia's XML or CES, found XML with the root <{kind}>.")
     reading = _Reading()
     _walk(root, reading)
     reading.end()
@@ -193,6 +203,7 @@ def _read_xml(path: Path) -> list[Verses]:
 
 def _walk(element: etree._Element, reading: _Reading) -> None:
     if not isinstance(element.tag, str):
+        reading.take(reference_text(element))
         return
     name = etree.QName(element).localname.lower()
     if name in _SKIPPED or (name == "para" and element.get("style", "").rstrip("0123456789") in _HEADINGS):
@@ -212,15 +223,17 @@ def _open(name: str, element: etree._Element, reading: _Reading) -> bool:
     """Go where an element says, and say whether its end is that of a verse."""
     attribute = {key.lower(): value for key, value in element.attrib.items()}
     if name == "book" and "code" in attribute:
+        reading.end()
         reading.book, reading.chapter = book_code(str(attribute["code"])), 0
-    elif name == "biblebook":
-        number = str(attribute.get("bnumber", ""))
-        known = number.isdecimal() and 1 <= int(number) <= len(_NUMBERED)
-        reading.book = _NUMBERED[int(number) - 1] if known else number
+    elif name in ("book", "biblebook"):
+        reading.end()
+        reading.book, reading.chapter = (
+            _numbered_book(name, str(attribute.get("bnumber") or attribute.get("number"))),
+            0,
+        )
     elif name == "chapter" and "eid" not in attribute:
         reading.end()
-        number = str(attribute.get("number") or attribute.get("cnumber") or "")
-        reading.chapter = int(number) if number.isdecimal() else 0
+        reading.chapter = _chapter(str(attribute.get("number") or attribute.get("cnumber")))
     elif name in ("verse", "vers"):
         if "eid" in attribute:
             reading.end()
@@ -233,20 +246,33 @@ def _open(name: str, element: etree._Element, reading: _Reading) -> bool:
             return "sid" not in attribute and (len(element) > 0 or bool(element.text))
         else:
             reading.begin(str(attribute.get("number") or attribute.get("vnumber") or ""))
-            return name == "vers"
+            # In USX a verse is an empty element, which the text follows.
+            return name == "vers" or len(element) > 0 or bool(element.text)
     elif name == "seg" and str(attribute.get("id", "")).count(".") == 3:
         _place([str(attribute["id"]).removeprefix("b.")], reading)
         return True
     return False
 
 
+def _chapter(number: str) -> int:
+    return int(number) if _NUMBER.fullmatch(number) else 0
+
+
+def _numbered_book(kind: str, number: str) -> str:
+    """Return the code of a book that has a number; beyond 66 every format counts in its own way."""
+    if _NUMBER.fullmatch(number) and 1 <= int(number) <= len(_NUMBERED):
+        return _NUMBERED[int(number) - 1]
+    return f"{kind} {number}"
+
+
 def _place(places: list[str], reading: _Reading) -> None:
     """Begin what `Gen.1.1`, or several of its kind in a row, is the place of."""
-    parts = [place.rpartition(":")[2].split("!")[0].split(".") for place in (places[0], places[-1])]
-    if any(len(part) != 3 for part in parts):
-        reading.end()
+    parts = [place.rpartition(":")[2].split(".") for place in (places[0], places[-1])]
+    reading.end()
+    if any(len(part) != 3 for part in parts) or parts[0][:2] != parts[1][:2]:
+        reading.begin("")
         return
     (book, chapter, first), (_, _, last) = parts
-    reading.end()
-    reading.book, reading.chapter = book_code(book), int(chapter) if chapter.isdecimal() else 0
+    reading.book, reading.chapter = book_code(book), _chapter(chapter)
+    first, last = first.replace("!", ""), last.replace("!", "")
     reading.begin(f"{first}-{last}" if first != last else first)

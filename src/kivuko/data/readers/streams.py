@@ -1,14 +1,14 @@
 """Bytes and lines of files that may be compressed, damaged or hostile, in bounded memory."""
 
 import bz2
-import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import zstandard
 
@@ -19,8 +19,11 @@ MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
 MAX_RATIO = 100
 FREE_BYTES = 100_000_000
 _MAX_WINDOW_BYTES = 1 << 27
-# A kilobyte of a hostile zstandard file can become 32 megabytes.
-_ZSTANDARD_CHUNK_BYTES = 1024
+_GZIP = 16 + zlib.MAX_WBITS
+# What an xz file may ask for; `xz -9` asks for 65 megabytes.
+_MAX_DICTIONARY_BYTES = 1 << 28
+# A kilobyte of a hostile zstandard file can become 32 megabytes, one of bzip2 20.
+_CHUNK_BYTES = 1024
 
 
 class Line(NamedTuple):
@@ -30,11 +33,23 @@ class Line(NamedTuple):
         number: From 1.
         text: Without its end; what is not UTF-8 is replaced.
         flaw: What is wrong with it, empty if nothing is.
+        is_cut: Whether its end is left out, because it is too long.
     """
 
     number: int
     text: str
     flaw: str
+    is_cut: bool = False
+
+
+class _Decompressor(Protocol):
+    """Decompresses one frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
 @contextmanager
@@ -60,20 +75,20 @@ def decompressed(file: BinaryIO, suffix: str, path: Path) -> Iterator[BinaryIO]:
         suffix: `.gz`, `.dz`, `.bz2`, `.xz` or `.zst`; any other leaves them as they are.
         path: The file that they are of, whose size is the measure.
     """
-    stream: io.BufferedIOBase
+    new: Callable[[], _Decompressor]
     match suffix.lower():
         case ".gz" | ".dz":
-            stream = gzip.GzipFile(fileobj=file)
+            new = partial(zlib.decompressobj, wbits=_GZIP)
         case ".bz2":
-            stream = cast("io.BufferedIOBase", bz2.BZ2File(file))  # closes nothing that is open
+            new = bz2.BZ2Decompressor
         case ".xz":
-            stream = lzma.LZMAFile(file)  # noqa: SIM115  # likewise
+            new = partial(lzma.LZMADecompressor, memlimit=_MAX_DICTIONARY_BYTES)
         case ".zst":
-            stream = io.BufferedReader(_Zstandard(file))
+            new = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj
         case _:
             yield file
             return
-    with io.BufferedReader(_Bounded(stream, path)) as bounded:
+    with io.BufferedReader(_Bounded(io.BufferedReader(_Frames(file, new)), path)) as bounded:
         yield cast("BinaryIO", bounded)
 
 
@@ -116,7 +131,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 text = raw.decode()
             except UnicodeDecodeError:
                 text, flaw = raw.decode(errors="replace"), flaw or "not valid UTF-8"
-            yield Line(number, text.rstrip("\r\n"), flaw)
+            yield Line(number, text.rstrip("\r\n"), flaw, is_long)
 
 
 def read_whole(path: Path, *, limit: int) -> bytes:
@@ -163,14 +178,17 @@ class _Bounded(io.RawIOBase):
         return len(chunk)
 
 
-class _Zstandard(io.RawIOBase):
-    """Decompresses frames one after the other; the library's own reader takes a truncated file for a whole one."""
+class _Frames(io.RawIOBase):
+    """Decompresses frames one after the other.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._library = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
-        self._frame = self._library.decompressobj()
-        self._is_inside = False
+    What the libraries have for it takes for a whole file: of zstandard a truncated one; of xz and bzip2 one with a
+    damaged frame behind a whole one; of gzip one of no bytes.
+    """
+
+    def __init__(self, file: BinaryIO, new: Callable[[], _Decompressor]) -> None:
+        self._file, self._new = file, new
+        self._frame = new()
+        self._is_inside = True  # no bytes are no frame
         self._raw = b""
         self._plain = memoryview(b"")
 
@@ -179,17 +197,21 @@ class _Zstandard(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         while not self._plain:
-            self._raw = self._raw or self._file.read(_ZSTANDARD_CHUNK_BYTES)
+            self._raw = self._raw or self._file.read(_CHUNK_BYTES)
             if not self._raw:
                 if self._is_inside:
                     raise EOFError("compressed file ended before the end of its last frame")
                 return 0
+            if not self._is_inside:
+                self._raw = self._raw.lstrip(b"\0")  # which may pad xz
+                if not self._raw:
+                    continue
             self._is_inside = True
             self._plain = memoryview(self._frame.decompress(self._raw))
             self._raw = b""
             if self._frame.eof:
                 self._raw = self._frame.unused_data
-                self._frame, self._is_inside = self._library.decompressobj(), False
+                self._frame, self._is_inside = self._new(), False
         count = min(len(buffer), len(self._plain))
         buffer[:count] = self._plain[:count]
         self._plain = self._plain[count:]

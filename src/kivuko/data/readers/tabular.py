@@ -5,25 +5,46 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from kivuko.data.lines import is_encodable
 from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
 from kivuko.data.readers.streams import MAX_LINE_BYTES, Line, read_lines
 from kivuko.errors import ConfigError, DataError
 
-Row = tuple[int, Sequence[str], str]
+_MAX_ROW_BYTES = 4 * MAX_LINE_BYTES
+
+
+class _Row(NamedTuple):
+    """A row of a table.
+
+    Attributes:
+        number: Number of its first line.
+        columns: Its cells.
+        lines: Its lines as they stand in the file.
+        flaw: What is wrong with it, empty if nothing is.
+    """
+
+    number: int
+    columns: Sequence[str]
+    lines: Sequence[str]
+    flaw: str
 
 
 def read_tsv(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read columns with tabs between: two of them, English first, unless `options` names others."""
-    rows = ((line.number, line.text.split("\t"), line.flaw) for line in read_lines(path) if line.text)
+    rows = (_Row(line.number, line.text.split("\t"), (line.text,), line.flaw) for line in read_lines(path) if line.text)
     return _read_rows(path, rows, options)
 
 
 def read_csv(path: Path, options: ReaderOptions) -> Iterator[Record]:
-    """Read comma-separated rows, quoted as RFC 4180 says: two columns, English first, unless `options` names others."""
-    lines = _Lines(path)
-    return _read_rows(path, _csv_rows(lines), options)
+    """Read comma-separated rows, quoted as RFC 4180 says: two columns, English first, unless `options` names others.
+
+    A quote that nothing closes where it should takes the lines behind it along. Each of them is a flaw: where the row
+    is no CSV, where it has another number of columns, and where each of its lines has the columns of a row by itself,
+    none of them empty or with a space behind the comma, as prose has.
+    """
+    return _read_rows(path, _csv_rows(_Lines(path)), options)
 
 
 def read_json_lines(path: Path, options: ReaderOptions) -> Iterator[Record]:
@@ -93,38 +114,51 @@ def _moses_file(path: Path, code: str) -> Path:
 
 
 class _Lines:
-    """Feeds lines to the CSV reader and remembers where it is and what was wrong there."""
+    """Feeds lines to the CSV reader and remembers those of a row and what was wrong there."""
 
     def __init__(self, path: Path) -> None:
         self._lines = read_lines(path)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a row."""
+        self.texts: list[str] = []
+        self.number = 0
         self.flaw = ""
+        self._length = 0
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.flaw = self.flaw or line.flaw
-            yield line.text + "\n"
+        return self
+
+    def __next__(self) -> str:
+        if self._length > _MAX_ROW_BYTES:
+            raise csv.Error(f"row longer than {_MAX_ROW_BYTES} bytes")
+        line = next(self._lines)
+        self.flaw = self.flaw or line.flaw
+        self.number = self.number or line.number
+        self.texts.append(line.text)
+        self._length += len(line.text)
+        if line.is_cut:  # and its last quote may be missing
+            raise csv.Error(line.flaw)
+        return line.text + "\n"
 
 
-def _csv_rows(lines: _Lines) -> Iterator[Row]:
+def _csv_rows(lines: _Lines) -> Iterator[_Row]:
     csv.field_size_limit(MAX_LINE_BYTES)
     reader = csv.reader(lines, strict=True)
     while True:
-        lines.flaw, start = "", reader.line_num + 1
+        lines.begin()
         try:
-            row = next(reader)
+            columns, flaw = next(reader), ""
         except StopIteration:
             return
         except csv.Error as error:
-            # A stray quote takes the lines behind it along.
-            lost = f", lines {start}-{reader.line_num}" if reader.line_num > start else ""
-            for number in range(start, reader.line_num + 1):
-                yield number, [], lines.flaw or f"no CSV ({error}{lost})"
-            continue
-        if row:
-            yield start, row, lines.flaw
+            columns, flaw = [], f"no CSV ({error})"
+        if columns or flaw:
+            yield _Row(lines.number, columns, lines.texts, lines.flaw or flaw)
 
 
-def _read_rows(path: Path, rows: Iterator[Row], options: ReaderOptions) -> Iterator[Record]:
+def _read_rows(path: Path, rows: Iterator[_Row], options: ReaderOptions) -> Iterator[Record]:
     if (options.english is None) != (options.translation is None):
         raise ConfigError("Give both columns, --english and --translation, or neither.")
     # A row with another number of columns may be shifted: the first row says how many.
@@ -135,19 +169,40 @@ def _read_rows(path: Path, rows: Iterator[Row], options: ReaderOptions) -> Itera
             width = 0
             places = [int(name) - 1 for name in names]
         else:
-            _, header, _ = next(rows, (0, [], ""))
+            header = next(rows, _Row(0, [], (), "")).columns
             missing = [name for name in names if name not in header]
             if missing:
                 raise DataError(
                     f"{path}: there is no column {missing[0]!r}; the first row has {', '.join(map(repr, header))}."
                 )
+            twice = [name for name in names if header.count(name) > 1]
+            if twice:
+                raise DataError(f"{path}: column {twice[0]!r} stands twice in the first row; rename one of them.")
             places, width = [header.index(name) for name in names], len(header)
-    for number, row, flaw in rows:
-        if not width and len(row) > max(places):
-            width = len(row)
-        if not width or len(row) != width:
-            text = "\t".join(row)
-            wrong = f"{len(row)} columns, expected {width or f'{max(places) + 1} at least'}" if text.strip() else ""
-            yield Record(number, text, "", flaw or wrong)
+    for row in rows:
+        found = len(row.columns)
+        if not width and found > max(places):
+            width = found
+        flaw = row.flaw
+        if not flaw and (not width or found != width):
+            flaw = f"{found} columns, expected {width or f'{max(places) + 1} at least'}"
+        elif not flaw and len(row.lines) > 1 and all(_is_row(line, width) for line in row.lines if line):
+            flaw = "a quote joins this row and the next"
+        if flaw:
+            yield from _lost(row, flaw)
         else:
-            yield Record(number, row[places[0]], row[places[1]], flaw)
+            yield Record(row.number, row.columns[places[0]], row.columns[places[1]])
+
+
+def _is_row(line: str, width: int) -> bool:
+    """Say whether a line has as many columns as a row when its quotes are none."""
+    cells = line.split(",")
+    return len(cells) == width and not any(cell[:1] in ("", " ") for cell in cells)
+
+
+def _lost(row: _Row, flaw: str) -> Iterator[Record]:
+    """Yield the lines of a row as records, but those that are empty."""
+    for place, line in enumerate(row.lines):
+        if line:
+            told = "taken along by a quote before it" if place else flaw
+            yield Record(row.number + place, line, "", told if line.strip() else "")

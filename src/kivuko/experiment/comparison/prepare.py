@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from kivuko.config import BitextSource
-from kivuko.data.bitext import Bitext, SentencePair, read_bitext, split_held_out
+from kivuko.data.bitext import Bitext, SentencePair, pair_weights, read_bitext, split_held_out
 from kivuko.data.collections import Collection, read_collection
 from kivuko.data.leakage import find_leaks
 from kivuko.errors import ConfigError
@@ -164,7 +164,7 @@ def _start(config: CompareConfig, layout: Layout, code: str, own: str | None) ->
     if checkpoint is None:
         bitexts, _ = language_bitext(config, config.language(code))
         pairs = [pair for bitext in bitexts for pair in bitext.pairs]
-        grown = transplant(teacher, pairs, **config.transplant.model_dump())
+        grown = transplant(teacher, pairs, weights=pair_weights(bitexts), **config.transplant.model_dump())
         student = grown.student
         record |= {"fertility": grown.fertility, "new_pieces": len(grown.vocabulary.new_pieces)}
     else:
