@@ -50,6 +50,15 @@ def test_validation_collection_is_looked_for_too(config: DistillConfig, bitext: 
         distill(untrained(config, validation=validation))
 
 
+def test_who_gives_no_test_items_is_told_that_nothing_was_searched_for(config: DistillConfig, leaking: Path) -> None:
+    said: list[str] = []
+    distill(untrained(config), notify=said.append)
+    assert any("the bitext was not searched for them" in line for line in said)
+    said.clear()
+    distill(untrained(config, against=(leaking,), leaks="allow", out=config.out.with_name("other")), notify=said.append)
+    assert not any("not searched" in line for line in said), "who allows leaks has said so"
+
+
 def test_dropped_leaks_are_counted_and_left_out(config: DistillConfig, leaking: Path, bitext: Path) -> None:
     said: list[str] = []
     made = distill(untrained(config, against=(leaking,), leaks="drop"), notify=said.append)

@@ -112,6 +112,8 @@ def _without_leaks(
     tests = {str(path): read_collection(path, split=config.against_split) for path in config.against}
     if validation is not None:
         tests[f"{config.validation.collection} ({config.validation.split})"] = validation
+    if not tests:
+        notify("no collection of test items was given (--against): the bitext was not searched for them")
     refused = []
     for name, collection in tests.items():
         without, found = remove_leaks(bitexts, JudgedTexts(collection))

@@ -15,7 +15,7 @@ from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
-from kivuko.experiment.comparison.prepare import language_bitext
+from kivuko.experiment.comparison.prepare import language_bitext, refuse_leaks
 from kivuko.experiment.comparison.run import _claim
 from kivuko.experiment.comparison.training import order_of
 from kivuko.models.encoder import load_encoder, model_digest
@@ -96,6 +96,14 @@ def test_processes_give_what_one_process_gives(config: CompareConfig, tmp_path: 
     one = compare(few, tmp_path / "one")
     two = compare(few, tmp_path / "two", jobs=2)
     assert one.means == two.means
+
+
+def test_near_leaks_are_told(config: CompareConfig) -> None:
+    """The sentence pairs are the documents, each with a number behind it."""
+    told: list[str] = []
+    refuse_leaks(config.languages[0], told.append)
+    [line] = told
+    assert "bitext of sw nearly has items of tiny: 8 of 8 judged pairs leak by either side (0 exactly)" in line
 
 
 def test_a_system_can_have_its_own_student_of_the_same_size(

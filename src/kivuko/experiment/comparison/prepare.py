@@ -76,7 +76,7 @@ def prepare(config: CompareConfig, out: Path, workers: Workers, notify: Callable
     layout = Layout(out)
     if not config.allow_leaks:
         for language in config.languages:
-            refuse_leaks(language)
+            refuse_leaks(language, notify)
     for task in (task for language in config.languages for task in language.tasks if task.task):
         opened = open_named(task)
         for said in (opened.incomplete, opened.unchecked):
@@ -124,10 +124,10 @@ def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
     return [item for _, item in sorted(indexes.values(), key=lambda found: -found[0])] + starts
 
 
-def refuse_leaks(language: LanguageConfig) -> None:
-    """Refuse bitext that has items of a task or of the validation collection in it.
+def refuse_leaks(language: LanguageConfig, notify: Callable[[str], None] = lambda message: None) -> None:
+    """Refuse bitext that has items of a task or of the validation collection in it, and tell of what is nearly so.
 
-    Up to case, white space and Unicode form.
+    *In it* is up to case, white space and Unicode form, *nearly* as `find_leaks` has it.
 
     Raises:
         ConfigError: With how many of what, and what to do.
@@ -145,6 +145,8 @@ def refuse_leaks(language: LanguageConfig) -> None:
                 f"The bitext of {language.code} has items of {name} in it. {found.summary()} Remove them with "
                 f"`kivuko bitext clean --against {against}`, or set allow_leaks to train on them all the same."
             )
+        if not found.is_clean:
+            notify(f"warning: the bitext of {language.code} nearly has items of {name}: {found.summary()}.")
 
 
 def index_of(layout: Layout, collection: Collection) -> Path:
