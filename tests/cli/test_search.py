@@ -28,6 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, tiny_encoder_dir: Path, sent
             "text": text,
             "language": "sw" if n % 2 else "en",
             "year": 2000 + n,
+            "code": str(10 + n),
         }
         for n, text in enumerate(sentences)
     ]
@@ -49,7 +50,8 @@ def search(store: Path, model: Path, *flags: object) -> list[str]:
     [
         (["--where", "language=sw"], {"d1", "d3", "d5", "d7", "d9"}),
         (["--where", "language=sw", "--where", "year=2003"], {"d3"}),
-        (["--where", 'year="2003"'], set()),
+        (["--where", "code=12"], {"d2"}),
+        (["--where", 'code="12"'], {"d2"}),
         (["--where", "title=1984"], {"d3"}),
         (["--where", 'title="1984"'], {"d3"}),
     ],
@@ -64,6 +66,26 @@ def test_a_condition_must_have_a_name_and_a_value(store: Path, tiny_encoder_dir:
     for wrong in ("language", "=sw"):
         with pytest.raises(ConfigError, match="--where takes name=value"):
             search(store, tiny_encoder_dir, "--where", wrong)
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("yaer=2024", "Expected one of the fields code, language, text, title, year in "),
+        ('year="2003"', "Expected a number in "),
+        ("year=kesho", "Expected a number in "),
+        ("code=", None),
+        ("code=99", None),
+    ],
+)
+def test_a_condition_that_nothing_can_meet_is_refused(
+    store: Path, tiny_encoder_dir: Path, condition: str, told: str | None
+) -> None:
+    if told is None:  # no passage has that value, but one might
+        assert search(store, tiny_encoder_dir, "--where", condition) == []
+        return
+    with pytest.raises(ConfigError, match=f"^--where {condition} can find nothing. {told}"):
+        search(store, tiny_encoder_dir, "--where", condition)
 
 
 def test_a_model_that_does_not_belong_is_refused_and_any_model_may_be_forced(
