@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kivuko.cli import app
-from kivuko.errors import ConfigError, ModelError
+from kivuko.errors import ConfigError, DataError, ModelError
 
 
 def kivuko(*arguments: object) -> tuple[str, str]:
@@ -96,3 +96,35 @@ def test_a_model_that_does_not_belong_is_refused_and_any_model_may_be_forced(
     with pytest.raises(ModelError, match=r"does not belong to .*store: .* To ask all the same, give --any-model"):
         search(store, tmp_path / "other")
     assert len(search(store, tmp_path / "other", "--any-model")) == 10
+
+
+def test_damage_that_only_checksums_show_is_found_before_a_search_and_before_a_write(
+    store: Path, tiny_encoder_dir: Path, tmp_path: Path
+) -> None:
+    damaged = shutil.copytree(store, tmp_path / "store")
+    assert len(search(damaged, tiny_encoder_dir, "--verify")) == 10
+    told, _ = kivuko("index", "--out", damaged, "--verify")
+    assert told == f"{damaged}: every file is as it was written\n"
+    codes = damaged / "00000001" / "codes.i8"
+    codes.write_bytes(codes.read_bytes()[:-1] + b"\x55")
+    assert len(search(damaged, tiny_encoder_dir)) == 10
+    (tmp_path / "ids").write_text("d1\n")
+    more = ("--model", tiny_encoder_dir, "--corpus", store.parent / "corpus.jsonl")
+    for arguments in (
+        ("search", "--index", damaged, "--ranker", "bm25", "--verify", "maize"),
+        ("index", "--out", damaged, "--verify"),
+        ("index", "--out", damaged, "--update", *more),
+        ("index", "--out", damaged, *more),
+        ("index", "--out", damaged, "--delete", tmp_path / "ids"),
+    ):
+        with pytest.raises(DataError, match=r"damaged: 00000001/codes\.i8 is not what was written"):
+            kivuko(*arguments)
+
+
+def test_what_has_no_checksums_is_not_verified(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="There is nothing to verify at "):
+        kivuko("index", "--out", tmp_path / "none", "--verify")
+    with pytest.raises(ConfigError, match="--verify cannot be used with the kind of store `qdrant`"):
+        kivuko("index", "--out", "http://localhost:1/passages", "--verify")
+    with pytest.raises(ConfigError, match="leave out --verify"):
+        kivuko("search", "--index", "http://localhost:1/passages", "--ranker", "bm25", "--verify", "maize")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -88,6 +89,14 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_loaded(refuse: Refus
 def test_what_is_no_index_is_refused(refuse: Refuse, tmp_path: Path, tiny_encoder_dir: Path) -> None:
     told = refuse("--index", tmp_path, "--model", f"en={tiny_encoder_dir}", "--port", 0)
     assert "is not a kivuko index" in told
+
+
+def test_a_damaged_index_is_refused(refuse: Refuse, index: Path, tmp_path: Path, tiny_encoder_dir: Path) -> None:
+    damaged = shutil.copytree(index, tmp_path / "damaged")
+    embeddings = damaged / "embeddings.npy"
+    embeddings.write_bytes(embeddings.read_bytes()[:-1] + b"\x55")
+    told = refuse("--index", damaged, "--model", f"en={tiny_encoder_dir}", "--port", 0)
+    assert "embeddings.npy is not what was written" in told
 
 
 def test_without_the_extra_it_is_said_what_to_install(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:

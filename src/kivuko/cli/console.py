@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the mathematics; all cores by default.")]
 
+Verify = Annotated[
+    bool, typer.Option("--verify", help="First read all files of the index and compare them with their checksums.")
+]
+
 
 def prepare(threads: int | None) -> None:
     """Set threads, and silence the loading bars and notices of libraries."""

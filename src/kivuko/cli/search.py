@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, prepare, say
+from kivuko.cli.console import Threads, Verify, prepare, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,7 @@ def search(
     any_model: Annotated[
         bool, typer.Option("--any-model", help="Ask also with a model that does not belong to the index.")
     ] = False,
+    verify: Verify = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Threads = None,
 ) -> None:
@@ -77,7 +78,14 @@ def search(
     conditions = dict(_condition(each) for each in where or ())
     by = parse_rank_by(RankerName(ranker), fuse or ())
     searcher = open_hybrid(
-        location, model, by=by, language=language, lexical_index=lexical_index, any_model=any_model, warn=say
+        location,
+        model,
+        by=by,
+        language=language,
+        lexical_index=lexical_index,
+        any_model=any_model,
+        verify=verify,
+        warn=say,
     )
     wanted = _filter(conditions, searcher.index)
     found = searcher.search([each.text for each in asked], top_k=top_k, by=by, where=wanted)

@@ -261,6 +261,17 @@ def test_a_damaged_file_is_reported(store: FlatStore, entry: MakeEntry, name: st
         FlatStore(store.directory)
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0, 1e30])
+def test_scales_that_no_embedding_has_are_reported(store: FlatStore, entry: MakeEntry, scale: float) -> None:
+    store.add([entry("a"), entry("b")])
+    path = store.directory / "00000001" / "scales.f32"
+    scales = np.fromfile(path, "<f4")
+    scales[-1] = scale
+    scales.tofile(path)
+    with pytest.raises(DataError, match=r"damaged: 00000001/scales\.f32 holds scales"):
+        FlatStore(store.directory)
+
+
 def test_a_damaged_manifest_is_reported(store: FlatStore, entry: MakeEntry) -> None:
     store.add([entry("a")])
     path = store.directory / "manifest.json"
