@@ -128,3 +128,19 @@ def test_what_has_no_checksums_is_not_verified(tmp_path: Path) -> None:
         kivuko("index", "--out", "http://localhost:1/passages", "--verify")
     with pytest.raises(ConfigError, match="leave out --verify"):
         kivuko("search", "--index", "http://localhost:1/passages", "--ranker", "bm25", "--verify", "maize")
+
+
+def test_a_store_beyond_its_size_says_so_in_one_line_to_whoever_opens_or_fills_it(
+    store: Path, tiny_encoder_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = store.parent / "corpus.jsonl"
+    fill = ("index", "--out", tmp_path / "new", "--store", "flat", "--model", tiny_encoder_dir, "--corpus", corpus)
+    ask = ("search", "--index", store, "--model", tiny_encoder_dir, "maize")
+    assert "warning" not in kivuko(*ask)[1]
+    monkeypatch.setattr("kivuko.search.flat.store.ADVISED_PASSAGES", 9)
+    for arguments in (ask, fill, fill):
+        warned = [line for line in kivuko(*arguments)[1].splitlines() if "arning" in line]
+        assert len(warned) == 1, arguments
+        assert warned[0].startswith("warning: The store ")
+        assert "holds 10 passages" in warned[0]
+        assert "--store qdrant" in warned[0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, Verify, prepare
+from kivuko.cli.console import Threads, Verify, prepare, writing_to
 from kivuko.cli.index_words import Lexical, WordOptions, count_words, word_options
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def index(
     opened = open_or_create_store(
         kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
     )
-    with closing(opened), Counter("documents") as count:
+    with closing(opened), writing_to(opened), Counter("documents") as count:
         if update:
             changes = renew(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
         else:

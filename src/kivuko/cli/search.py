@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, Verify, prepare, say
+from kivuko.cli.console import Threads, Verify, prepare, say, warn_of_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +87,7 @@ def search(
         verify=verify,
         warn=say,
     )
+    warn_of_size(searcher.index)
     wanted = _filter(conditions, searcher.index)
     found = searcher.search([each.text for each in asked], top_k=top_k, by=by, where=wanted)
     if as_json:

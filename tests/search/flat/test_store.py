@@ -312,9 +312,12 @@ def test_a_store_beyond_its_size_says_so_once(
 ) -> None:
     monkeypatch.setattr(store_module, "ADVISED_PASSAGES", 2)
     store.add([entry("a"), entry("b")])
-    with pytest.warns(UserWarning, match="holds 3 passages"):
+    assert store.advice is None
+    with pytest.warns(store_module.LargeStoreWarning, match="holds 3 passages"):
         store.add([entry("c")])
     store.add([entry("d")])
+    assert "holds 4 passages; `flat` is meant for up to about 2." in str(store.advice)
+    assert "kivuko index --store qdrant" in str(store.advice)
 
 
 def test_many_small_writes_are_tidied_into_one_segment(store: FlatStore, entry: MakeEntry) -> None:
