@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from sentence_transformers import MultiVectorEncoder
 from kivuko.__main__ import main
 from kivuko.data.collections import Document
 from kivuko.search import build_index
+from kivuko.search.flat import create_store
+from kivuko.search.store import ingest
 
 Refuse = Callable[..., str]
 ASK = {"query": "which river is the longest", "language": "en", "collection": "news"}
@@ -90,10 +93,42 @@ def test_what_is_no_index_is_refused(refuse: Refuse, tmp_path: Path, tiny_encode
     assert "is not a kivuko index" in told
 
 
+def test_a_damaged_index_is_refused(refuse: Refuse, index: Path, tmp_path: Path, tiny_encoder_dir: Path) -> None:
+    damaged = shutil.copytree(index, tmp_path / "damaged")
+    embeddings = damaged / "embeddings.npy"
+    embeddings.write_bytes(embeddings.read_bytes()[:-1] + b"\x55")
+    told = refuse("--index", damaged, "--model", f"en={tiny_encoder_dir}", "--port", 0)
+    assert "embeddings.npy is not what was written" in told
+
+
 def test_without_the_extra_it_is_said_what_to_install(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "kivuko.web.server", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'kivuko[serve]'" in refuse("--index", "i", "--model", "en=m")
+
+
+def test_a_store_beyond_its_size_is_served_with_a_warning(
+    tiny_encoder: MultiVectorEncoder,
+    tiny_encoder_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = create_store(tmp_path / "store", dim=tiny_encoder.encode_query(["."])[0].shape[1], model_name="tiny")
+    ingest(store, tiny_encoder, [Document("d1", "", "maize"), Document("d2", "", "beans")])
+    monkeypatch.setattr("kivuko.search.flat.store.ADVISED_PASSAGES", 1)
+    monkeypatch.setattr("kivuko.web.server.run_server", lambda *_, **__: None)
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["kivuko", "serve", "--index", str(store.directory), "--model", f"en={tiny_encoder_dir}", "--port=0"],
+    )
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1
+    assert "holds 2 passages; `flat` is meant for up to about 1." in warned[0]
 
 
 def ask(url: str, body: dict[str, Any] | None = None) -> Any:

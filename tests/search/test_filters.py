@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kivuko.search import filters
-from kivuko.search.filters import FieldKind, field_kinds, filter_faults
+from kivuko.search.filters import FieldKind, field_kinds, filter_faults, read_value
 from kivuko.search.flat import create_store
 from kivuko.search.lineage import Lineage
 from kivuko.search.opening import StoreKind, open_or_create_store
@@ -69,3 +69,25 @@ def test_what_keeps_nothing_to_filter_by_says_so_and_what_is_not_known_is_not_ju
     assert "keeps nothing" in filter_faults({"year": 1}, {})["year"]
     assert filter_faults({}, {}) == {}
     assert filter_faults({"year": 1}, None) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "read"),
+    [
+        ("12", {NUMBER}, 12),
+        ("12", {TEXT}, "12"),
+        ("12", {TEXT, NUMBER}, 12),
+        ("012", {NUMBER}, "012"),
+        ('"12"', {NUMBER}, "12"),
+        ("true", {TEXT}, "true"),
+        ("true", {BOOLEAN}, True),
+        ("NaN", {TEXT}, "NaN"),
+        ("null", None, "null"),
+        ("[" * 100_000, None, "[" * 100_000),
+    ],
+)
+def test_a_value_is_read_as_what_the_field_has(
+    text: str, kinds: set[FieldKind] | None, read: str | int | float | bool
+) -> None:
+    assert read_value(text, kinds) == read
+    assert type(read_value(text, kinds)) is type(read)

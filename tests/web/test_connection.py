@@ -13,6 +13,7 @@ import pytest
 from kivuko.web import connection
 from kivuko.web.app import create_app
 from kivuko.web.connection import Connection
+from kivuko.web.schemas import BatchAnswer, BatchRequest
 from kivuko.web.service import Service
 from kivuko.web.settings import ServeSettings
 
@@ -227,3 +228,35 @@ def test_nonsense_after_a_refusal_fails_nowhere(
             caller.sendall(HEALTH)
             assert read(caller).status == 200
     assert not caplog.records
+
+
+def test_callers_that_hang_up_leave_the_queue(
+    serve: Serve, services: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, search = [], Service.search
+
+    def slow(service: Service, request: BatchRequest) -> BatchAnswer:
+        asked.append(request)
+        sleep(0.5)
+        return search(service, request)
+
+    monkeypatch.setattr(Service, "search", slow)
+    with serve(create_app(services, ServeSettings(queue=8))) as address:
+        callers = [call(address) for _ in range(9)]
+        for caller in callers:
+            caller.sendall(SEARCH)
+        sleep(0.2)
+        with call(address) as refused:
+            refused.sendall(SEARCH)
+            answer = read(refused)
+            assert (answer.status, answer.code) == (429, "busy")
+            assert 1 < int(answer.headers["retry-after"]) < 9
+        for caller in callers:
+            caller.close()
+        sleep(0.1)
+        with call(address) as caller:
+            start = monotonic()
+            caller.sendall(SEARCH)
+            assert read(caller).status == 200
+            assert monotonic() - start < 2
+    assert len(asked) == 2

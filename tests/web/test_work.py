@@ -93,11 +93,58 @@ def test_an_error_of_the_work_is_the_callers() -> None:
     asyncio.run(scenario())
 
 
+def test_who_goes_away_gives_back_the_place_and_is_not_worked_for() -> None:
+    done = []
+
+    def work(_: str, item: int) -> int:
+        threading.Event().wait(0.1)
+        done.append(item)
+        return item
+
+    async def leave() -> None:
+        await asyncio.sleep(0.02)
+
+    async def stay() -> None:
+        await asyncio.sleep(10)
+
+    async def scenario() -> None:
+        queue = WorkQueue(["worker"], waiting=5, timeout=10)
+        told = await asyncio.gather(*(queue.run(work, n, gone=leave) for n in range(6)), return_exceptions=True)
+        assert [problem.status for problem in told if isinstance(problem, Problem)] == [499] * 6
+        await asyncio.sleep(0.01)
+        assert queue.pending == 1  # what runs cannot be stopped
+        assert await queue.run(work, 6, gone=stay) == 6
+        assert done == [0, 6]
+        queue.close()
+
+    asyncio.run(scenario())
+
+
 def test_the_time_to_come_back_grows_with_the_queue() -> None:
     queue = WorkQueue(["worker"], waiting=100, timeout=10)
     assert queue.retry_after() == 1
-    queue.pending, queue._seconds = 50, 0.5
+    queue.pending = 50
+    queue._took.extend([0.25, 0.75])
     assert queue.retry_after() == 25
-    queue._seconds = 100
+    queue._took.extend([100] * 16)
     assert queue.retry_after() == 60
     queue.close()
+
+
+def test_the_time_to_come_back_is_measured_from_the_first_call_on() -> None:
+    async def scenario() -> None:
+        queue = WorkQueue(["worker"], waiting=100, timeout=10)
+        event = threading.Event()
+        runs = [asyncio.create_task(queue.run(wait_for, event)) for _ in range(41)]
+        await asyncio.sleep(0.1)
+        assert 4 < queue.retry_after() < 12  # by what the call that runs has taken so far
+        event.set()
+        await asyncio.gather(*runs)
+        await asyncio.sleep(0.05)
+        queue._took.clear()
+        await queue.run(lambda _, seconds: threading.Event().wait(seconds), 0.1)
+        queue.pending = 40
+        assert 4 <= queue.retry_after() < 12
+        queue.close()
+
+    asyncio.run(scenario())

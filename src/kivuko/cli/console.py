@@ -1,8 +1,10 @@
 """What the commands share: options, and words to the person at the terminal."""
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +12,14 @@ import typer
 if TYPE_CHECKING:
     from kivuko.data.pairs import SentencePair
     from kivuko.data.readers import BitextFile
+    from kivuko.search.index import Index
+    from kivuko.search.store import OpenStore
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the mathematics; all cores by default.")]
+
+Verify = Annotated[
+    bool, typer.Option("--verify", help="First read all files of the index and compare them with their checksums.")
+]
 
 
 def prepare(threads: int | None) -> None:
@@ -29,6 +37,25 @@ def say(message: str) -> None:
     """Write a line to stderr, now."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
+
+
+def warn_of_size(index: "Index | OpenStore") -> None:
+    """Say of a store that it is larger than is meant."""
+    from kivuko.search.flat import FlatStore
+
+    if isinstance(index, FlatStore) and index.advice:
+        say(f"warning: {index.advice}")
+
+
+@contextmanager
+def writing_to(store: "OpenStore") -> "Iterator[None]":
+    """Warn of a store's size once, in a line of our own, when it has been written to."""
+    from kivuko.search.flat.store import LargeStoreWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LargeStoreWarning)
+        yield
+    warn_of_size(store)
 
 
 def read_pairs(file: "BitextFile", left_out: Counter[str]) -> "Iterator[SentencePair]":

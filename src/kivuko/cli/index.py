@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, prepare
+from kivuko.cli.console import Threads, Verify, prepare, writing_to
 from kivuko.cli.index_words import Lexical, WordOptions, count_words, word_options
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def index(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     float32: Annotated[bool, typer.Option("--float32", help="`exact` in float32; float16 by default.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the `exact` index at --out.")] = False,
+    verify: Verify = False,
     threads: Threads = None,
 ) -> None:
     """Encode documents into an index for exact MaxSim search, or into a store that can be changed.
@@ -75,6 +76,8 @@ def index(
 
     Example: `kivuko index --out index --lexical psq --bitext en-sw.tsv --target sw`
 
+    Example: `kivuko index --out index --verify`
+
     Example: `kivuko index --out http://localhost:6333/passages --snapshot passages.snapshot`
     """
     from kivuko.errors import ConfigError
@@ -82,7 +85,7 @@ def index(
 
     if snapshot is not None or restore is not None:
         others = (model, corpus, store, language, delete, lexical, bitext, target, lexical_index, shards, replicas)
-        if None not in (snapshot, restore) or any(others) or update or float32 or overwrite:
+        if None not in (snapshot, restore) or any(others) or update or float32 or overwrite or verify:
             raise ConfigError("Give --snapshot or --restore with --out alone.")
         _keep(out, snapshot, restore)
         return
@@ -94,12 +97,17 @@ def index(
         "--update": update and exact,
         "--float32": float32 and not exact,
         "--overwrite": overwrite and not exact,
+        "--verify": verify and on_server,
         "--shards": shards is not None and not on_server,
         "--replicas": replicas is not None and not on_server,
     }
     if any(misplaced.values()):
         flags = ", ".join(flag for flag, wrong in misplaced.items() if wrong)
         raise ConfigError(f"{flags} cannot be used with the kind of store `{kind}`: leave it out, or see --store.")
+    _verify(out, asked=verify)
+    if verify and not any((model, corpus, delete, lexical)):
+        typer.echo(f"{out}: every file is as it was written")
+        return
     words = word_options(out, lexical, bitext, target, lexical_index)
     if delete is not None:
         if corpus is not None or update:
@@ -110,7 +118,7 @@ def index(
         _only_words(open_index(out), words)
         return
     if model is None or corpus is None:
-        raise ConfigError("Give --model and --corpus, or --delete with a file of ids, or --lexical alone.")
+        raise ConfigError("Give --model and --corpus, or --delete with a file of ids, or --lexical or --verify alone.")
     prepare(threads)
     from kivuko.data.collections import read_corpus
     from kivuko.models.encoder import load_encoder
@@ -142,7 +150,7 @@ def index(
     opened = open_or_create_store(
         kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
     )
-    with closing(opened), Counter("documents") as count:
+    with closing(opened), writing_to(opened), Counter("documents") as count:
         if update:
             changes = renew(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
         else:
@@ -152,6 +160,18 @@ def index(
         opened.tidy()
         typer.echo(f"{out}: {len(opened)} documents, {changes.added} added, {changes.updated} replaced")
         count_words(opened, words, changed=bool(changes.added or changes.updated))
+
+
+def _verify(out: str, *, asked: bool) -> None:
+    """Compare checksums; those of a flat store always, as what is written anew of damaged files would look sound."""
+    from kivuko.errors import ConfigError
+    from kivuko.search.opening import StoreKind, held_by, open_index
+
+    there = held_by(out)
+    if asked and there is None:
+        raise ConfigError(f"There is nothing to verify at {out}: leave out --verify, or give another --out.")
+    if asked or there is StoreKind.flat:
+        open_index(out, verify=True)
 
 
 def _keep(out: str, snapshot: Path | None, restore: Path | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import prepare
+from kivuko.cli.console import prepare, writing_to
 
 
 def ingest(
@@ -51,7 +51,7 @@ def ingest(
     from kivuko.models.encoder import load_encoder
     from kivuko.report.progress import Counter
     from kivuko.search.lineage import read_lineage
-    from kivuko.search.opening import StoreKind, held_by, open_or_create_store, open_store
+    from kivuko.search.opening import StoreKind, held_by, open_index, open_or_create_store, open_store
     from kivuko.search.passages import read_passages
     from kivuko.search.qdrant import is_address
     from kivuko.search.scale import Encoding, ingest_by_workers, ingest_with_workers, ray_cluster, require_ray
@@ -59,6 +59,8 @@ def ingest(
     require_ray()
     passages = chain.from_iterable(read_passages(path) for path in list(map(existing, corpus)))
     kind = StoreKind(store) if store is not None else held_by(out) or StoreKind.flat
+    if held_by(out) is StoreKind.flat:
+        open_index(out, verify=True)  # what is written anew of damaged files would look sound
     encoder = load_encoder(model)
     dim = encoder.encode_document(["."], convert_to_numpy=True, show_progress_bar=False)[0].shape[1]
     del encoder  # each worker has its own
@@ -67,7 +69,7 @@ def ingest(
         opened = open_or_create_store(
             kind, out, dim=dim, encoder=read_lineage(model), language=language, shards=shards, replicas=replicas
         )
-        with closing(opened), Counter("documents") as count:
+        with closing(opened), writing_to(opened), Counter("documents") as count:
             if is_address(out):
                 opening = partial(open_store, out)
                 added = ingest_by_workers(opening, passages, encoding, workers=workers, progress=count)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, prepare, say
+from kivuko.cli.console import Threads, Verify, prepare, say, warn_of_size
 
 if TYPE_CHECKING:
-    from kivuko.search.store import FieldValue
+    from collections.abc import Mapping
+
+    from kivuko.search.index import Index
+    from kivuko.search.store import FieldValue, OpenStore
 
 Name = Literal["maxsim", "bm25", "psq", "rrf", "weighted"]
 
@@ -51,6 +54,7 @@ def search(
     any_model: Annotated[
         bool, typer.Option("--any-model", help="Ask also with a model that does not belong to the index.")
     ] = False,
+    verify: Verify = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Threads = None,
 ) -> None:
@@ -71,11 +75,20 @@ def search(
     from kivuko.search.opening import open_hybrid
 
     asked = [Query("1", query)] if query is not None else read_queries(queries or Path())
-    wanted = dict(_condition(each) for each in where or ())
+    conditions = dict(_condition(each) for each in where or ())
     by = parse_rank_by(RankerName(ranker), fuse or ())
     searcher = open_hybrid(
-        location, model, by=by, language=language, lexical_index=lexical_index, any_model=any_model, warn=say
+        location,
+        model,
+        by=by,
+        language=language,
+        lexical_index=lexical_index,
+        any_model=any_model,
+        verify=verify,
+        warn=say,
     )
+    warn_of_size(searcher.index)
+    wanted = _filter(conditions, searcher.index)
     found = searcher.search([each.text for each in asked], top_k=top_k, by=by, where=wanted)
     if as_json:
         for each, hits in zip(asked, found, strict=True):
@@ -87,16 +100,25 @@ def search(
         print_run(asked, found)
 
 
-def _condition(text: str) -> "tuple[str, FieldValue]":
-    """Read `name=value`; the value of a field is a number or `true` if it is written as in JSON, else a string."""
+def _condition(text: str) -> tuple[str, str]:
+    """Read `name=value`."""
     from kivuko.errors import ConfigError
-    from kivuko.search.store import TEXTS
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ConfigError(f"--where takes name=value, as in language=sw; got {text!r}.")
-    try:
-        read = json.loads(value)
-    except ValueError:
-        return name, value
-    return name, read if isinstance(read, str if name in TEXTS else str | int | float) else value
+    return name, value
+
+
+def _filter(conditions: "Mapping[str, str]", index: "Index | OpenStore") -> "dict[str, FieldValue]":
+    """Make a filter of conditions, with values of the kinds that the fields have."""
+    from kivuko.errors import ConfigError
+    from kivuko.search.filters import FieldKind, field_kinds, filter_faults, read_value
+    from kivuko.search.store import TEXTS
+
+    known = (field_kinds(index) if conditions else None) or None  # an index has no fields, and says so when it is asked
+    kinds = known or dict.fromkeys(TEXTS, frozenset({FieldKind.STRING}))
+    wanted = {name: read_value(value, kinds.get(name)) for name, value in conditions.items()}
+    for name, told in filter_faults(wanted, known).items():
+        raise ConfigError(f"--where {name}={conditions[name]} can find nothing. {told} in {index.location}.")
+    return wanted

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kivuko.cli.console import Threads, prepare, say
+from kivuko.cli.console import Threads, prepare, say, warn_of_size
 
 
 def serve(
@@ -75,6 +75,8 @@ def serve(
         with logging_to_stderr():
             say(f"loading {len(collections)} collections and {len(languages)} languages")
             services = load_services(collections, languages, workers=max_concurrent, any_model=any_model)
+            for collection in services[0].collections.values():
+                warn_of_size(collection.index)
             run_server(
                 create_app(services, settings),
                 listener,

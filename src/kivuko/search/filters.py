@@ -1,6 +1,7 @@
 """What passages can be filtered by, so that a filter that can find nothing is refused and not answered with nothing."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from kivuko.search.flat import FlatStore
@@ -29,6 +30,30 @@ def kind_of(value: FieldValue) -> FieldKind:
     if isinstance(value, str):
         return FieldKind.STRING
     return FieldKind.BOOLEAN if isinstance(value, bool) else FieldKind.NUMBER
+
+
+def read_value(text: str, kinds: Collection[FieldKind] | None) -> FieldValue:
+    """Read a value as it is written on a command line: as in JSON, but as it stands where that suits the field.
+
+    Args:
+        text: What was written.
+        kinds: The kinds of the field's values; `None` if they are not known.
+
+    Example:
+        >>> read_value("12", {FieldKind.NUMBER}), read_value("12", {FieldKind.STRING}), read_value('"12"', None)
+        (12, '12', '12')
+        >>> read_value("true", None), read_value("Dodoma", None)
+        (True, 'Dodoma')
+    """
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(read, str | int | float):
+        return text
+    if kinds is not None and kind_of(read) not in kinds and FieldKind.STRING in kinds:
+        return text
+    return read
 
 
 def field_kinds(index: Index | OpenStore) -> dict[str, frozenset[FieldKind]] | None:

@@ -27,23 +27,27 @@ class StoreKind(StrEnum):
     qdrant = "qdrant"
 
 
-def open_index(location: str | Path) -> Index | OpenStore:
+def open_index(location: str | Path, *, verify: bool = False) -> Index | OpenStore:
     """Open an exact index or a store, whichever lies there.
 
     Args:
         location: What `kivuko index` wrote: a directory, or the address of a Qdrant collection.
+        verify: Read every file and compare it with its digest; Qdrant's files have none of kivuko's.
 
     Raises:
-        ConfigError: If what it needs is not installed, or a process has it open that admits no other.
+        ConfigError: If what it needs is not installed, a process has it open that admits no other, or Qdrant's files
+            are to be verified.
         DataError: If nothing of kivuko is there, it was written by a newer kivuko, or it is damaged.
     """
     match held_by(location):
         case StoreKind.qdrant:
+            if verify:
+                raise ConfigError(f"{location} is Qdrant's, which checks its files itself: leave out --verify.")
             return open_qdrant(location)
         case StoreKind.flat:
-            return FlatStore(location)
+            return FlatStore(location, verify=verify)
         case _:
-            return load_index(location)  # which says what is wrong where there is none
+            return load_index(location, verify=verify)  # which says what is wrong where there is none
 
 
 def open_store(location: str | Path) -> OpenStore:
@@ -154,6 +158,7 @@ def open_hybrid(
     language: str | None = None,
     lexical_index: str | Path | None = None,
     any_model: bool = False,
+    verify: bool = False,
     warn: Callable[[str], None] = lambda message: None,
 ) -> HybridSearcher:
     """Open an index or a store with whatever a way of ranking needs: the encoder of the queries, the words, or both.
@@ -165,6 +170,7 @@ def open_hybrid(
         language: The queries' language, for structured queries; by default the one that the model was taught.
         lexical_index: Where the words are kept, if not in the directory of the index.
         any_model: Ask also with a model that does not belong to what is there.
+        verify: Read every file of the index and compare it with its digest.
         warn: Told where it cannot be known whether the model belongs.
 
     Raises:
@@ -175,7 +181,7 @@ def open_hybrid(
     """
     if by.needs_model and model is None:
         raise ConfigError("MaxSim needs the encoder of the queries: give --model, or --ranker bm25 or psq.")
-    index, searcher = open_index(location), None
+    index, searcher = open_index(location, verify=verify), None
     if by.needs_model and model is not None:
         searcher = _asking(index, model, any_model=any_model, warn=warn)
     words = open_words(index, words_folder(location, lexical_index)) if by.needs_words else None

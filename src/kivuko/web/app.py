@@ -1,6 +1,6 @@
 """The app: paths, what they take and what they answer."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -96,26 +96,26 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         """Find the documents that answer a question."""
         asked(request, query=body.query)
         batch = BatchRequest(**body.model_dump(exclude={"query"}), queries=[body.query])
-        answer = await work.run(Service.search, batch)
+        answer = await work.run(Service.search, batch, gone=leaving(request))
         return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
 
     @app.post("/api/search/batch", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
     async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
         """Find the documents that answer each of several questions."""
         asked(request, queries=body.queries)
-        return await work.run(Service.search, body)
+        return await work.run(Service.search, body, gone=leaving(request))
 
     @app.post("/api/explain", tags=["why"], responses=refusals(settings, work=True, also=_NOT_EXPLAINED))
     async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
         """Say which words of a document each word of a question matched, and how strongly."""
         asked(request, query=body.query, doc_id=body.doc_id)
-        return await work.run(Service.explain, body)
+        return await work.run(Service.explain, body, gone=leaving(request))
 
     @app.post("/api/align", tags=["why"], responses=refusals(settings, work=True, also={404: "No such language."}))
     async def align(request: Request, body: AlignRequest) -> AlignAnswer:
         """Link the words of an English sentence to those of its translation."""
         asked(request, english=body.english, translation=body.translation)
-        return await work.run(Service.align, body)
+        return await work.run(Service.align, body, gone=leaving(request))
 
     @app.get(OPEN, tags=["service"], responses=refusals(settings, is_open=True))
     async def health() -> HealthAnswer:
@@ -146,6 +146,16 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
     describe = app.openapi
     app.openapi = lambda: app.openapi_schema or complete(describe(), settings)  # type: ignore[method-assign]
     return app
+
+
+def leaving(request: Request) -> Callable[[], Awaitable[None]]:
+    """Return what returns when the caller has gone away, for a request whose body was read."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return gone
 
 
 def _answer_errors(app: FastAPI) -> None:

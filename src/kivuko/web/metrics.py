@@ -12,6 +12,7 @@ _REASONS = {
     421: "host",
     422: "content",
     429: "busy",
+    499: "gone",
     503: "connections",
     504: "timeout",
 }

@@ -18,7 +18,7 @@ from kivuko.search.filters import FieldKind, field_kinds, filter_faults
 from kivuko.search.hybrid import LEXICAL, HybridSearcher, RankBy
 from kivuko.search.index import Index
 from kivuko.search.lineage import read_lineage, refuse_stranger
-from kivuko.search.opening import open_index
+from kivuko.search.opening import StoreKind, held_by, open_index
 from kivuko.search.origin import Origin
 from kivuko.search.qdrant import is_address
 from kivuko.search.searcher import Searcher
@@ -73,10 +73,12 @@ class Collection:
 def open_collection(location: str) -> Collection:
     """Open what `kivuko index` wrote, with its words, if those are counted in its directory and up to date.
 
+    Every file of an index or a flat store is read and compared with its digest first.
+
     Raises:
         DataError: If it is no index and no store, was written by a newer kivuko, or is damaged.
     """
-    index = open_index(location)
+    index = open_index(location, verify=held_by(location) is not StoreKind.qdrant)
     doc_ids = index.doc_ids if isinstance(index, Index) else ()
     positions = {doc_id: position for position, doc_id in enumerate(doc_ids)}
     return Collection(index, positions, _open_words(index), field_kinds(index))

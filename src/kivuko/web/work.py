@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from time import perf_counter
@@ -13,6 +14,9 @@ from kivuko.web.problems import Problem
 Worker = TypeVar("Worker")
 Result = TypeVar("Result")
 
+RECENT = 16  # calls whose time says how long the next ones will take
+LONGEST_WAIT = 60  # seconds that a caller is told to stay away, at most
+
 
 class WorkQueue(Generic[Worker]):
     """Runs calls in threads, one at a time on each worker, and refuses what would have to wait too long.
@@ -20,8 +24,8 @@ class WorkQueue(Generic[Worker]):
     Args:
         workers: What the calls are made on.
         waiting: How many calls may wait beside those that run.
-        timeout: Seconds until a call is given up. One that waits is taken out of the queue then; one that runs cannot
-            be stopped, and keeps its place until it is done.
+        timeout: Seconds until a call is given up. One that waits is taken out of the queue then, as it is when its
+            caller goes away; one that runs cannot be stopped, and keeps its place until it is done.
     """
 
     def __init__(self, workers: Sequence[Worker], *, waiting: int, timeout: float) -> None:
@@ -29,17 +33,29 @@ class WorkQueue(Generic[Worker]):
         self.waiting = waiting
         self.timeout = timeout
         self.pending = 0
-        self._seconds = 0.0  # what a call took lately
+        self._took: deque[float] = deque(maxlen=RECENT)
+        self._started: dict[object, float] = {}  # when each call began that runs now
         self._free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             self._free.put(worker)
         self._threads: ThreadPoolExecutor | None = None  # made anew by the first call after `close`
 
-    async def run(self, call: Callable[[Worker, Any], Result], argument: Any) -> Result:
+    async def run(
+        self,
+        call: Callable[[Worker, Any], Result],
+        argument: Any,
+        *,
+        gone: Callable[[], Awaitable[None]] | None = None,
+    ) -> Result:
         """Make a call on the next free worker.
 
+        Args:
+            call: What to do.
+            argument: With what.
+            gone: Returns when the caller has gone away, so that nobody waits for the answer any more.
+
         Raises:
-            Problem: 429 if too many wait, 504 if it took too long.
+            Problem: 429 if too many wait, 504 if it took too long, 499 if the caller has gone away.
         """
         if self.pending >= self.size + self.waiting:
             raise Problem(
@@ -54,18 +70,35 @@ class WorkQueue(Generic[Worker]):
         self.pending += 1
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda done: self._leave(done, loop))
+        answer = asyncio.wrap_future(future)
+        leaving = None if gone is None else asyncio.ensure_future(gone())
+        waited: list[asyncio.Future[Any]] = [answer] if leaving is None else [answer, leaving]
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), self.timeout)
-        except TimeoutError:
-            raise Problem(
-                504,
-                "timeout",
-                f"There is no answer after {self.timeout:g} seconds: try again later, or ask for less at once.",
-            ) from None
+            await asyncio.wait(waited, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            if leaving is not None and leaving.done():
+                leaving.result()  # raises what went wrong, if anything did
+                raise Problem(499, "gone", "The caller went away before there was an answer.")
+        finally:
+            answer.cancel()
+            if leaving is not None:
+                leaving.cancel()
+        raise Problem(
+            504,
+            "timeout",
+            f"There is no answer after {self.timeout:g} seconds: try again later, or ask for less at once.",
+        )
 
     def retry_after(self) -> int:
-        """Estimate in how many seconds there is room, from 1 to 60."""
-        return min(60, max(1, math.ceil(self._seconds * self.pending / self.size)))
+        """Estimate in how many seconds everything that is here now is done, from 1 to 60.
+
+        That is as many rounds as the calls here need, each of what a call took lately, or has taken so far.
+        """
+        took, now = list(self._took), perf_counter()
+        lately = sum(took) / len(took) if took else 0.0
+        so_far = max((now - start for start in list(self._started.values())), default=0.0)
+        return min(LONGEST_WAIT, max(1, math.ceil(max(lately, so_far) * self.pending / self.size)))
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""
@@ -75,11 +108,13 @@ class WorkQueue(Generic[Worker]):
 
     def _call(self, call: Callable[[Worker, Any], Result], argument: Any) -> Result:
         worker = self._free.get()
-        start = perf_counter()
+        this = object()
+        start = self._started[this] = perf_counter()
         try:
             return call(worker, argument)
         finally:
-            self._seconds += 0.2 * (perf_counter() - start - self._seconds)
+            del self._started[this]
+            self._took.append(perf_counter() - start)
             self._free.put(worker)
 
     def _leave(self, _: Future[Any], loop: asyncio.AbstractEventLoop) -> None:

@@ -261,6 +261,17 @@ def test_a_damaged_file_is_reported(store: FlatStore, entry: MakeEntry, name: st
         FlatStore(store.directory)
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0, 1e30])
+def test_scales_that_no_embedding_has_are_reported(store: FlatStore, entry: MakeEntry, scale: float) -> None:
+    store.add([entry("a"), entry("b")])
+    path = store.directory / "00000001" / "scales.f32"
+    scales = np.fromfile(path, "<f4")
+    scales[-1] = scale
+    scales.tofile(path)
+    with pytest.raises(DataError, match=r"damaged: 00000001/scales\.f32 holds scales"):
+        FlatStore(store.directory)
+
+
 def test_a_damaged_manifest_is_reported(store: FlatStore, entry: MakeEntry) -> None:
     store.add([entry("a")])
     path = store.directory / "manifest.json"
@@ -301,9 +312,12 @@ def test_a_store_beyond_its_size_says_so_once(
 ) -> None:
     monkeypatch.setattr(store_module, "ADVISED_PASSAGES", 2)
     store.add([entry("a"), entry("b")])
-    with pytest.warns(UserWarning, match="holds 3 passages"):
+    assert store.advice is None
+    with pytest.warns(store_module.LargeStoreWarning, match="holds 3 passages"):
         store.add([entry("c")])
     store.add([entry("d")])
+    assert "holds 4 passages; `flat` is meant for up to about 2." in str(store.advice)
+    assert "kivuko index --store qdrant" in str(store.advice)
 
 
 def test_many_small_writes_are_tidied_into_one_segment(store: FlatStore, entry: MakeEntry) -> None:

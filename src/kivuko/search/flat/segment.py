@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kivuko.errors import DataError, ModelError
 from kivuko.search.flat.manifest import SegmentRecord, damaged, sync_directory
-from kivuko.search.flat.quantize import Quantized, quantize
+from kivuko.search.flat.quantize import LARGEST, Quantized, quantize
 from kivuko.search.manifest import FileRecord
 from kivuko.search.store import Entry, FieldValue, Passage, check_fields
 
@@ -153,7 +153,16 @@ def open_segment(directory: Path, record: SegmentRecord, dim: int, *, verify: bo
         or not (np.diff(offsets, axis=0, prepend=[(0, 0)]) >= 0).all()
     ):
         raise damaged(directory, f"the files of {record.name} do not fit together")
+    _check_scales(directory, segment)
     return segment
+
+
+def _check_scales(directory: Path, segment: Segment) -> None:
+    """Refuse scales that no embedding of the segment can have: 127 of one are at most `longest`."""
+    largest = 1.01 * segment.record.longest / LARGEST
+    # Not "any beyond": NaN is beyond nothing.
+    if len(segment.scales) and not (segment.scales.min() >= 0 and segment.scales.max() <= largest):
+        raise damaged(directory, f"{segment.record.name}/{SCALES} holds scales that are not those of its embeddings")
 
 
 def _mapped(path: Path, dtype: str) -> NDArray[Any]:

@@ -28,9 +28,13 @@ from kivuko.search.flat.state import State, open_state, sweep
 from kivuko.search.store import Entry, FieldValue, Match, Passage, check_where
 
 LOCK = "writer.lock"
-ADVISED_PASSAGES = 100_000  # a scan takes time in proportion; beyond this many, tenths of seconds on one core
+ADVISED_PASSAGES = 100_000  # a query takes time in proportion; beyond this many, tenths of seconds on one core
 WASTE = 0.2  # the share of deleted passages that `tidy` leaves
 MANY_SEGMENTS = 64  # that `tidy` leaves: each write makes one, and a query looks into each
+
+
+class LargeStoreWarning(UserWarning):
+    """That a store has grown beyond what it is meant for."""
 
 
 class FlatStore:
@@ -77,6 +81,18 @@ class FlatStore:
     def contents(self) -> str:
         """What tells the passages that it holds from those that it held before a change."""
         return self._state.contents
+
+    @property
+    def advice(self) -> str | None:
+        """What there is to say of a store that is larger than is meant."""
+        if len(self) <= ADVISED_PASSAGES:
+            return None
+        return (
+            f"The store {self.directory} holds {len(self):,} passages; `flat` is meant for up to about "
+            f"{ADVISED_PASSAGES:,}. By default each query compares the signs of all embeddings to find candidates, and "
+            "only an exhaustive one scans all int8 codes; either takes time in proportion. For more passages make a "
+            "store with `kivuko index --store qdrant`."
+        )
 
     def passages(self) -> Iterator[Passage]:
         """Read all passages, in the order in which they were last written."""
@@ -259,12 +275,8 @@ class FlatStore:
             finally:
                 sweep(self.directory, read_manifest(self.directory))
             self.refresh()
-        if len(self) > ADVISED_PASSAGES >= len(state.positions):
-            warnings.warn(
-                f"The store {self.directory} holds {len(self):,} passages, and every query scans them all: `flat` is "
-                f"for up to about {ADVISED_PASSAGES:,}. For more, `kivuko index --store qdrant` serves better.",
-                stacklevel=3,
-            )
+        if len(state.positions) <= ADVISED_PASSAGES and (advice := self.advice):
+            warnings.warn(advice, LargeStoreWarning, stacklevel=3)
 
 
 def create_store(
