@@ -131,6 +131,17 @@ class Store(Protocol):
         """
         ...
 
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new at the moment of writing, and pass over the others.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: If an id comes twice.
+        """
+        ...
+
     def update(self, entries: Iterable[Entry]) -> None:
         """Replace passages, embeddings and all.
 
@@ -145,6 +156,10 @@ class Store(Protocol):
         Raises:
             DataError: If an id is not there.
         """
+        ...
+
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there, with as few requests as the store can do with."""
         ...
 
     def get(self, doc_id: str) -> Passage:
@@ -222,7 +237,8 @@ def ingest(
     """Encode documents and add those whose ids are not in the store yet, some thousand at a time.
 
     Each portion is committed before the next one is encoded, so a run that was interrupted is resumed by running it
-    again. A document that is there under its id is not looked at: `update` is for those that changed.
+    again. A document that is there under its id is not looked at: `update` is for those that changed. What another
+    writer added while a portion was encoded is passed over, too.
 
     Args:
         store: Where they go.
@@ -238,10 +254,10 @@ def ingest(
     added = 0
     remaining = iter(documents)
     while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        new = [as_passage(document, language) for document in portion if document.doc_id not in store]
+        there = store.known(document.doc_id for document in portion)
+        new = [as_passage(document, language) for document in portion if document.doc_id not in there]
         if new:
-            store.add(encoded(model, new, batch_size=batch_size))
-        added += len(new)
+            added += store.add_new(encoded(model, new, batch_size=batch_size))
         if progress is not None:
             progress(len(portion))
     return added
@@ -280,15 +296,17 @@ def renew(
     remaining = iter(documents)
     while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
         passages = [as_passage(document, language) for document in portion]
-        new = [passage for passage in passages if passage.doc_id not in store]
-        known = {passage.doc_id for passage in passages} - {passage.doc_id for passage in new}
-        changed = [each for each in passages if each.doc_id in known and each != store.get(each.doc_id)]
+        known = store.known(passage.doc_id for passage in passages)
+        new = [passage for passage in passages if passage.doc_id not in known]
+        older = [passage for passage in passages if passage.doc_id in known]
+        kept = store.get_many([passage.doc_id for passage in older])
+        changed = [each for each, now in zip(older, kept, strict=True) if each != now]
         entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
         if new:
-            store.add(entries[: len(new)])
+            added += store.add_new(entries[: len(new)])
         if changed:
             store.update(entries[len(new) :])
-        added, updated = added + len(new), updated + len(changed)
+        updated += len(changed)
         unchanged += len(portion) - len(new) - len(changed)
         if progress is not None:
             progress(len(portion))

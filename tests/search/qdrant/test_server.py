@@ -1,5 +1,6 @@
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,3 +78,25 @@ def test_an_address_may_have_a_path_before_the_collection() -> None:
     client, collection = connect("http://localhost:6333/behind/proxy/passages")
     assert collection == "passages"
     client.close()
+
+
+def test_an_id_that_another_writer_added_meanwhile_is_passed_over(
+    client: QdrantClient, manifest: QdrantManifest, entry: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = create_collection(client, "passages", manifest, location="memory")
+    other = ServerStore(client, "passages", location="memory")
+    send = client.upsert
+
+    def just_after(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        other.add([entry("b", "of the other one")])
+        return send(*arguments, **options)
+
+    for add in (store.add, store.add_new):
+        monkeypatch.setattr(client, "upsert", just_after)
+        add([entry("a"), entry("b")])
+        assert (store.get("b").text, "a" in store) == ("of the other one", True)
+        store.delete(["a", "b"])
+    store.add([entry("a")])
+    store.update([entry("a", "rain")])
+    assert store.get("a").text == "rain"

@@ -214,3 +214,15 @@ def test_nothing_to_do_is_done_without_a_word(store: OpenStore) -> None:
         store.delete([])
         assert store.search([], top_k=1) == []
     assert found(store, np.ones((2, 8), dtype=np.float32)) == []
+
+
+def test_what_is_there_is_passed_over_where_that_is_asked_for(store: OpenStore, entry: Make) -> None:
+    store.add([entry("a")])
+    assert store.known(["a", "b", "a"]) == {"a"}
+    assert store.known([]) == set()
+    assert store.add_new([entry("b"), entry("a", "rain")]) == 1
+    assert (len(store), store.get("a").text) == (2, "maize")
+    with pytest.raises(DataError, match="Two passages have the id 'c'"):
+        store.add_new([entry("c"), entry("c")])
+    assert store.add_new([]) == store.add_new([entry("b")]) == 0
+    assert len(store) == 2

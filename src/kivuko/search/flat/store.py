@@ -96,6 +96,10 @@ class FlatStore:
     def __contains__(self, doc_id: object) -> bool:
         return doc_id in self._state.positions
 
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there."""
+        return self._state.positions.keys() & doc_ids
+
     def refresh(self) -> None:
         """Move on to the present state of the directory."""
         self._state = open_state(self.directory, self._state.segments)
@@ -174,6 +178,28 @@ class FlatStore:
                 yield passage, quantized
 
         self._write(new)
+
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new, in one commit, and pass over the others.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            ConfigError: If another process is writing.
+            DataError: If an id comes twice, or a passage cannot be stored.
+            ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
+        """
+        added: list[str] = []
+
+        def new(state: State) -> Iterator[tuple[Passage, Quantized]]:
+            unknown = (entry for entry in entries if entry.passage.doc_id not in state.positions)
+            for passage, quantized in checked(unknown, state.manifest.dim):
+                added.append(passage.doc_id)
+                yield passage, quantized
+
+        self._write(new)
+        return len(added)
 
     def update(self, entries: Iterable[Entry]) -> None:
         """Replace passages, embeddings and all, in one commit.

@@ -74,6 +74,11 @@ class QdrantStore(ABC):
     def __contains__(self, doc_id: object) -> bool:
         return isinstance(doc_id, str) and bool(self._payloads([point_id(doc_id)]))
 
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there, in one request, or one for each thousand on a server."""
+        ids = {point_id(doc_id): doc_id for doc_id in doc_ids}
+        return {ids[each] for each in self._payloads(list(ids))}
+
     def get(self, doc_id: str) -> Passage:
         """Read one passage.
 
@@ -105,7 +110,7 @@ class QdrantStore(ABC):
         return (passage_of(kept) for kept in self._all_payloads())
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add passages whose ids are new.
+        """Add passages whose ids are new; one that another process adds at the same moment stays as that wrote it.
 
         Raises:
             DataError: If an id is there already or comes twice, or a passage cannot be stored.
@@ -116,7 +121,23 @@ class QdrantStore(ABC):
         if there:
             doc_id = next(iter(there.values()))["doc_id"]
             raise DataError(f"The store has a passage {doc_id!r} already: use update to replace it.")
-        self._upsert(new)
+        self._insert(new)
+
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new, and pass over the others.
+
+        Returns:
+            How many were added; with those that another process added at the same moment.
+
+        Raises:
+            DataError: If an id comes twice, or a passage cannot be stored.
+            ModelError: If embeddings hold NaN, infinity or numbers that float16 has no room for.
+        """
+        given = list(points(entries, self.dim))
+        there = self._payloads([each.point_id for each in given])
+        new = [each for each in given if each.point_id not in there]
+        self._insert(new)
+        return len(new)
 
     def update(self, entries: Iterable[Entry]) -> None:
         """Replace passages, embeddings and all.
@@ -192,6 +213,10 @@ class QdrantStore(ABC):
     @abstractmethod
     def _upsert(self, new: Sequence[Point]) -> None:
         """Put points there, in the place of those with the same ids, durably."""
+
+    def _insert(self, new: Sequence[Point]) -> None:
+        """Put points there, durably, but for those that are there: which can come about where several may write."""
+        self._upsert(new)
 
     @abstractmethod
     def _remove(self, point_ids: Sequence[str]) -> None:

@@ -47,10 +47,8 @@ def ingest_with_workers(
     pool = _start(workers, encoding)
     portions = _portions(documents, encoding, lambda doc_id: doc_id in store, progress)
     for new, made in in_order(pool, lambda worker, new: worker.encode.remote(new), portions):
-        # Looked up once more: two portions that were under way together may hold the same id.
-        entries = [entry for entry in made if entry.passage.doc_id not in store]
-        store.add(entries)
-        added += len(entries)
+        # Not `add`: two portions that were under way together may hold the same id.
+        added += store.add_new(made)
         if progress is not None:
             progress(len(new))
     return added
