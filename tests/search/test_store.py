@@ -7,6 +7,7 @@ from qdrant_client import QdrantClient
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Document
+from kivuko.errors import ConfigError
 from kivuko.search import Searcher, build_index, store
 from kivuko.search.flat import FlatStore, create_store
 from kivuko.search.qdrant.server import ServerStore, create_collection
@@ -74,3 +75,19 @@ def test_what_another_writer_added_while_a_portion_was_encoded_is_passed_over(
     assert fill(mine, busy, documents) in (9, Changes(9))
     assert (len(mine), mine.get("d0").text) == (10, "of the other one")
     client.close()
+
+
+@pytest.mark.parametrize("fill", [ingest, renew])
+def test_a_second_writer_is_refused_before_it_encodes_anything(
+    tiny_encoder: MultiVectorEncoder, documents: list[Document], tmp_path: Path, fill: Callable[..., Any]
+) -> None:
+    first = create_store(tmp_path / "flat", dim=32, model_name="tiny")
+    second, encoded = FlatStore(first.directory), []
+
+    def begin_too() -> None:
+        with pytest.raises(ConfigError, match="Another process is writing"):
+            fill(second, Busy(tiny_encoder, lambda: encoded.append("something")), documents)
+
+    assert fill(first, Busy(tiny_encoder, begin_too), documents) in (10, Changes(10))
+    assert encoded == []
+    assert fill(second, tiny_encoder, documents) in (0, Changes(0, 0, 10)), "which has moved on to what is there"

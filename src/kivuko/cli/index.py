@@ -142,7 +142,7 @@ def index(
     opened = open_or_create_store(
         kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
     )
-    with closing(opened), Counter("documents") as count:
+    with closing(opened), opened.writing(), Counter("documents") as count:
         if update:
             changes = renew(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
         else:
@@ -177,7 +177,7 @@ def _delete(store: "OpenStore", path: Path, words: WordOptions) -> None:
     from kivuko.data.lines import existing, numbered_lines
 
     doc_ids = list(dict.fromkeys(line.strip() for _, line in numbered_lines(existing(path))))
-    with closing(store):
+    with closing(store), store.writing():
         store.delete(doc_ids)
         store.tidy()
         typer.echo(f"{store.location}: {len(store)} documents, {len(doc_ids)} removed")

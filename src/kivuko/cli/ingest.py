@@ -67,7 +67,7 @@ def ingest(
         opened = open_or_create_store(
             kind, out, dim=dim, encoder=read_lineage(model), language=language, shards=shards, replicas=replicas
         )
-        with closing(opened), Counter("documents") as count:
+        with closing(opened), opened.writing(), Counter("documents") as count:
             if is_address(out):
                 opening = partial(open_store, out)
                 added = ingest_by_workers(opening, passages, encoding, workers=workers, progress=count)

@@ -1,6 +1,7 @@
 """What every store of token embeddings can do, and how documents get into one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -122,6 +123,14 @@ class Store(Protocol):
     def __len__(self) -> int: ...
 
     def __contains__(self, doc_id: object) -> bool: ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keep other writers out for a whole block, where the store has one writer; move on to its present state.
+
+        Raises:
+            ConfigError: If another process is writing, and the store admits one.
+        """
+        ...
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new.
@@ -250,16 +259,20 @@ def ingest(
 
     Returns:
         How many were added.
+
+    Raises:
+        ConfigError: If another process is writing, and the store has one writer: before anything is encoded.
     """
     added = 0
     remaining = iter(documents)
-    while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        there = store.known(document.doc_id for document in portion)
-        new = [as_passage(document, language) for document in portion if document.doc_id not in there]
-        if new:
-            added += store.add_new(encoded(model, new, batch_size=batch_size))
-        if progress is not None:
-            progress(len(portion))
+    with store.writing():
+        while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
+            there = store.known(document.doc_id for document in portion)
+            new = [as_passage(document, language) for document in portion if document.doc_id not in there]
+            if new:
+                added += store.add_new(encoded(model, new, batch_size=batch_size))
+            if progress is not None:
+                progress(len(portion))
     return added
 
 
@@ -291,25 +304,29 @@ def renew(
         language: ISO 639 code of the documents' language, where they do not state one.
         batch_size: Documents encoded at once.
         progress: Called with the number of documents dealt with since the last call.
+
+    Raises:
+        ConfigError: If another process is writing, and the store has one writer: before anything is encoded.
     """
     added = updated = unchanged = 0
     remaining = iter(documents)
-    while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        passages = [as_passage(document, language) for document in portion]
-        known = store.known(passage.doc_id for passage in passages)
-        new = [passage for passage in passages if passage.doc_id not in known]
-        older = [passage for passage in passages if passage.doc_id in known]
-        kept = store.get_many([passage.doc_id for passage in older])
-        changed = [each for each, now in zip(older, kept, strict=True) if each != now]
-        entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
-        if new:
-            added += store.add_new(entries[: len(new)])
-        if changed:
-            store.update(entries[len(new) :])
-        updated += len(changed)
-        unchanged += len(portion) - len(new) - len(changed)
-        if progress is not None:
-            progress(len(portion))
+    with store.writing():
+        while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
+            passages = [as_passage(document, language) for document in portion]
+            known = store.known(passage.doc_id for passage in passages)
+            new = [passage for passage in passages if passage.doc_id not in known]
+            older = [passage for passage in passages if passage.doc_id in known]
+            kept = store.get_many([passage.doc_id for passage in older])
+            changed = [each for each, now in zip(older, kept, strict=True) if each != now]
+            entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
+            if new:
+                added += store.add_new(entries[: len(new)])
+            if changed:
+                store.update(entries[len(new) :])
+            updated += len(changed)
+            unchanged += len(portion) - len(new) - len(changed)
+            if progress is not None:
+                progress(len(portion))
     return Changes(added, updated, unchanged)
 
 

@@ -56,6 +56,7 @@ class FlatStore:
         self.directory = Path(directory)
         self.exhaustive = exhaustive
         self._state = open_state(self.directory, (), verify=verify)
+        self._lock = FileLock(self.directory / LOCK, timeout=0)  # of each thread; may be taken again by the same one
         self._device = usable_gpu(self.dim) if device is None else None if device == "cpu" else torch.device(device)
 
     @property
@@ -161,6 +162,19 @@ class FlatStore:
         if where and state.segments:
             allowed = allowed & np.concatenate([segment.having(where) for segment in state.segments])
         return [self._matches(state, query, allowed, top_k) for query in asked]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other writers out for a whole block, and move on to the present state of the directory.
+
+        Each call that writes does so by itself; this is for several, of which none is to be refused.
+
+        Raises:
+            ConfigError: If another process is writing, or another thread or object of this one.
+        """
+        with _holding(self._lock, self.directory):
+            self.refresh()
+            yield
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new, in one commit; thousands at a time is best.
@@ -269,8 +283,7 @@ class FlatStore:
         deleted: Callable[[State], Iterable[int]] = lambda _: (),
     ) -> None:
         """Commit a segment of `entries` and the deletion of some positions."""
-        with _writing(self.directory):
-            self.refresh()
+        with self.writing():
             state = self._state
             sweep(self.directory, state.manifest)
             number = state.manifest.next_segment
@@ -335,7 +348,7 @@ def create_store(
     )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _writing(directory):
+        with _holding(FileLock(directory / LOCK, timeout=0), directory):
             if is_flat_store(directory):
                 raise DataError(f"The store {directory} exists already: open it, or choose another directory.")
             write_manifest(manifest, directory)
@@ -374,9 +387,8 @@ def open_or_create(
 
 
 @contextmanager
-def _writing(directory: Path) -> Iterator[None]:
+def _holding(lock: FileLock, directory: Path) -> Iterator[None]:
     """Keep every other writer out. The lock's file stays: one that was removed could be held by two."""
-    lock = FileLock(directory / LOCK, timeout=0)
     try:
         (directory / LOCK).touch()  # says what is wrong where nothing can be written; the lock would wait for a writer
         lock.acquire()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -108,6 +109,11 @@ class QdrantStore(ABC):
     def passages(self) -> Iterator[Passage]:
         """Read all passages, in Qdrant's order."""
         return (passage_of(kept) for kept in self._all_payloads())
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Do nothing: a server takes any number of writers, and a directory is open in one process at a time."""
+        yield
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new; one that another process adds at the same moment stays as that wrote it.
