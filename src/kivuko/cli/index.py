@@ -37,7 +37,10 @@ def index(
     update: Annotated[
         bool, typer.Option("--update", help="Also replace documents of a store that have changed.")
     ] = False,
-    delete: Annotated[Path | None, typer.Option(help="File of ids, one a line, to remove from a store.")] = None,
+    delete: Annotated[
+        Path | None,
+        typer.Option(help="File of ids, one a line, to remove from a store; those not there are passed over."),
+    ] = None,
     lexical: Annotated[
         Lexical | None,
         typer.Option(
@@ -178,7 +181,11 @@ def _delete(store: "OpenStore", path: Path, words: WordOptions) -> None:
 
     doc_ids = list(dict.fromkeys(line.strip() for _, line in numbered_lines(existing(path))))
     with closing(store), store.writing():
-        store.delete(doc_ids)
+        # Passed over, not refused: a run that was interrupted has removed the first ones.
+        known = store.known(doc_ids)
+        store.delete([doc_id for doc_id in doc_ids if doc_id in known])
         store.tidy()
-        typer.echo(f"{store.location}: {len(store)} documents, {len(doc_ids)} removed")
+        absent = [doc_id for doc_id in doc_ids if doc_id not in known]
+        told = f"; not there: {len(absent)}, {absent[0]!r} first" if absent else ""
+        typer.echo(f"{store.location}: {len(store)} documents, {len(known)} removed{told}")
         count_words(store, words, changed=True)

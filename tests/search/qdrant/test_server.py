@@ -1,12 +1,16 @@
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
+from typer.testing import CliRunner
 
+from kivuko.cli import app
 from kivuko.errors import ConfigError, DataError
+from kivuko.search import opening
 from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server
 from kivuko.search.qdrant.collection import connect
 from kivuko.search.qdrant.server import ServerStore, create_collection
@@ -100,3 +104,33 @@ def test_an_id_that_another_writer_added_meanwhile_is_passed_over(
     store.add([entry("a")])
     store.update([entry("a", "rain")])
     assert store.get("a").text == "rain"
+
+
+def test_a_deletion_that_was_interrupted_is_run_again(
+    client: QdrantClient,
+    manifest: QdrantManifest,
+    entry: Callable[..., Entry],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_IDS", 2)
+    store = create_collection(client, "passages", manifest, location="http://localhost/passages")
+    store.add(entry(f"d{number}") for number in range(7))
+    monkeypatch.setattr(opening, "open_store", lambda location: store)
+    monkeypatch.setattr(store, "close", lambda: None)
+    (tmp_path / "ids.txt").write_text("".join(f"d{number}\n" for number in range(6)))
+    command = ["index", "--out", store.location, "--delete", str(tmp_path / "ids.txt")]
+    remove, asked = client.delete, []
+
+    def fail_then(*arguments: Any, **options: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) == 2:
+            raise OSError("The connection was lost.")
+        return remove(*arguments, **options)
+
+    monkeypatch.setattr(client, "delete", fail_then)
+    with pytest.raises(DataError, match="The connection was lost"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert len(store) == 5
+    again = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert again.stdout == "http://localhost/passages: 1 documents, 4 removed; not there: 2, 'd0' first\n"
