@@ -3,15 +3,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
 from kivuko.cli import app
 from kivuko.errors import ConfigError, DataError
 from kivuko.search import opening
-from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server
+from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server, snapshots
 from kivuko.search.qdrant.collection import connect
 from kivuko.search.qdrant.server import ServerStore, create_collection
 from kivuko.search.qdrant.store import QdrantManifest
@@ -134,3 +135,31 @@ def test_a_deletion_that_was_interrupted_is_run_again(
     assert len(store) == 5
     again = CliRunner().invoke(app, command, catch_exceptions=False)
     assert again.stdout == "http://localhost/passages: 1 documents, 4 removed; not there: 2, 'd0' first\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("http://localhost/passages", "http://localhost:6333"),
+        ("http://localhost:80/passages", "http://localhost:80"),
+        ("https://example.org/behind/passages", "https://example.org:443"),
+        ("https://example.org:6333/passages", "https://example.org:6333"),
+        ("http://[::1]/passages", "http://[::1]:6333"),
+    ],
+)
+def test_the_port_is_the_same_for_the_client_and_for_downloads(
+    address: str, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client, _ = connect(address)
+    assert client._client.rest_uri.removesuffix("/behind") == server  # type: ignore[attr-defined]
+    client.close()
+    asked: list[str] = []
+
+    def stream(method: str, url: str, **options: object) -> None:
+        asked.append(url)
+        raise httpx.ConnectError("This is a test.")
+
+    monkeypatch.setattr(httpx, "stream", stream)
+    with pytest.raises(DataError, match="did not arrive whole"):
+        snapshots._download(address, models.SnapshotDescription(name="kept", size=1), tmp_path / "kept")
+    assert asked[0].startswith(f"{server}/")

@@ -17,13 +17,14 @@ from kivuko.search.qdrant.store import FORMAT_VERSION, QdrantManifest
 API_KEY = "KIVUKO_QDRANT_API_KEY"
 KEPT = "kivuko"  # the key of the collection's metadata under which the manifest stands
 TIMEOUT = 60  # seconds
+PORTS = {"http": 6333, "https": 443}  # where the address names none
 
 
 class Place(NamedTuple):
     """An address, taken apart.
 
     Attributes:
-        server: The address of the server, without a path.
+        server: The address of the server, with a port and without a path.
         prefix: What stands before Qdrant's own paths, or nothing.
         collection: The collection's name.
     """
@@ -34,7 +35,7 @@ class Place(NamedTuple):
 
 
 def place_of(address: str) -> Place:
-    """Take an address apart.
+    """Take an address apart; the port is 6333 for http and 443 for https, where it names none.
 
     Raises:
         ConfigError: If it names no collection.
@@ -42,12 +43,15 @@ def place_of(address: str) -> Place:
     Example:
         >>> place_of("https://example.org:6333/qdrant/passages")
         Place(server='https://example.org:6333', prefix='qdrant', collection='passages')
+        >>> place_of("http://localhost/passages").server, place_of("https://example.org/passages").server
+        ('http://localhost:6333', 'https://example.org:443')
     """
     parts = urlsplit(address)
     prefix, _, collection = parts.path.strip("/").rpartition("/")
     if not parts.hostname or not collection:
         raise ConfigError(f"The address {address} names no collection: give it as http://host:6333/collection.")
-    return Place(f"{parts.scheme}://{parts.netloc}", prefix, collection)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Place(f"{parts.scheme}://{host}:{parts.port or PORTS[parts.scheme]}", prefix, collection)
 
 
 def connect(address: str, *, timeout: int = TIMEOUT) -> tuple[QdrantClient, str]:
