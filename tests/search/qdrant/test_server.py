@@ -10,10 +10,11 @@ from qdrant_client import QdrantClient, models
 from typer.testing import CliRunner
 
 from kivuko.cli import app
-from kivuko.errors import ConfigError, DataError
+from kivuko.errors import ConfigError, DataError, KivukoError
 from kivuko.search import opening
-from kivuko.search.qdrant import open_or_create_qdrant, open_qdrant, server, snapshots
-from kivuko.search.qdrant.collection import connect
+from kivuko.search.opening import open_index
+from kivuko.search.qdrant import is_address, open_or_create_qdrant, open_qdrant, server, snapshots
+from kivuko.search.qdrant.collection import connect, place_of
 from kivuko.search.qdrant.server import ServerStore, create_collection
 from kivuko.search.qdrant.store import QdrantManifest
 from kivuko.search.store import Entry
@@ -163,3 +164,25 @@ def test_the_port_is_the_same_for_the_client_and_for_downloads(
     with pytest.raises(DataError, match="did not arrive whole"):
         snapshots._download(address, models.SnapshotDescription(name="kept", size=1), tmp_path / "kept")
     assert asked[0].startswith(f"{server}/")
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:abc", "localhost:99999", "[::1", "[]", "ho st", "%zz", "localhost:0", "a..b", "a" * 70]
+)
+def test_a_malformed_address_is_one_clear_error(address: str, tmp_path: Path) -> None:
+    for given in (f"http://{address}/c", f"HTTPS://{address}/c"):
+        with pytest.raises(KivukoError, match=r"is malformed|does not answer|names no collection"):
+            open_index(given)
+        command = ["index", "--out", given, "--snapshot", str(tmp_path / "kept")]
+        assert isinstance(CliRunner().invoke(app, command).exception, KivukoError)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigError, match="holds a name or a password") as refused:
+        open_index("http://me:secret@localhost/passages")
+    assert "secret" not in str(refused.value)
+
+
+def test_letters_of_any_case_begin_an_address() -> None:
+    assert is_address("HTTP://localhost/passages")
+    assert place_of("HTTP://localhost/passages") == place_of("http://localhost/passages")
