@@ -1,5 +1,6 @@
 """What every store of token embeddings can do, and how documents get into one."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
 
 FieldValue = str | int | float | bool
-INFINITY = float("inf")
+LARGEST_FLOAT = sys.float_info.max
 TEXTS = ("title", "text", "language")  # what of a passage, besides its fields, it can be filtered by
 
 COMMIT_BATCHES = 32  # batches between two commits: what a killed ingestion has to encode again, at most
@@ -46,15 +47,31 @@ class Passage(NamedTuple):
         return Document(*self[:3]).content
 
 
-def check_fields(passage: Passage) -> None:
-    """Refuse fields that cannot be stored and filtered by in the same way everywhere.
+def check_passage(passage: Passage) -> None:
+    """Refuse what cannot be stored and filtered by in the same way everywhere.
 
     Raises:
-        DataError: If a name is no string, or a value no string, finite number or boolean.
+        DataError: If id, title, text or the name of a field is no string, the language neither a string nor nothing, or
+            a field's value no string, finite number or boolean; or one of them is not valid Unicode.
+
+    Example:
+        >>> check_passage(Passage("rain", "", "Mvua", 5))
+        Traceback (most recent call last):
+        kivuko.errors.DataError: The passage 'rain' cannot be stored: its language is 5, and must be a string or None.
     """
+    refused = f"The passage {_shown(passage.doc_id)} cannot be stored"
+    texts = {"id": passage.doc_id, "title": passage.title, "text": passage.text}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise DataError(f"{refused}: its {name} is {_shown(text)}, and must be a string.")
+    if not isinstance(passage.language, str | None):
+        raise DataError(f"{refused}: its language is {_shown(passage.language)}, and must be a string or None.")
     for name, value in passage.fields.items():
         if told := _unfit(name, value):
-            raise DataError(f"The passage {passage.doc_id!r} cannot be stored: its field {told}")
+            raise DataError(f"{refused}: its field {told}")
+    strings = (*texts.values(), passage.language or "", *passage.fields, *passage.fields.values())
+    if not all(is_encodable(each) for each in strings if isinstance(each, str)):
+        raise DataError(f"{refused}: its texts must be valid Unicode.")
 
 
 def check_where(where: Mapping[str, FieldValue] | None) -> None:
@@ -74,25 +91,41 @@ def check_where(where: Mapping[str, FieldValue] | None) -> None:
         kivuko.errors.QueryError: The filter title=5 cannot be met: title, text and language are strings.
     """
     for name, value in (where or {}).items():
+        filtered = f"The filter {name if isinstance(name, str) else _shown(name)}={_shown(value)} cannot be met"
         if name in TEXTS and not isinstance(value, str):
-            raise QueryError(
-                f"The filter {name}={value!r} cannot be met: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings."
-            )
+            raise QueryError(f"{filtered}: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings.")
         if told := _unfit(name, value):
-            raise QueryError(f"The filter {name}={value!r} cannot be met: its field {told}")
+            raise QueryError(f"{filtered}: its field {told}")
         if not all(is_encodable(each) for each in (name, value) if isinstance(each, str)):
             raise QueryError(f"The filter {name!a}={value!a} cannot be met: it is not valid Unicode.")
 
 
+def is_finite(value: float) -> bool:
+    """Say whether a number is one, and no larger than a float can be; an integer may be.
+
+    Example:
+        >>> is_finite(2024), is_finite(float("nan")), is_finite(10**400)
+        (True, False, False)
+    """
+    return -LARGEST_FLOAT <= value <= LARGEST_FLOAT
+
+
 def _unfit(name: object, value: object) -> str | None:
     """Say why something is no field that can be stored and filtered by."""
-    if not isinstance(name, str) or not isinstance(value, str | int | float) or value in (INFINITY, -INFINITY):
-        told = f"{name!r} is {value!r}"
-    elif value != value:  # noqa: PLR0124 - NaN
-        told = f"{name!r} is not a number"
-    else:
+    if isinstance(name, str) and (isinstance(value, str) or (isinstance(value, int | float) and is_finite(value))):
         return None
-    return f"{told}. Names of fields are strings, values strings, finite numbers or booleans."
+    told = "not a number" if value != value else _shown(value)  # noqa: PLR0124 - NaN
+    return f"{_shown(name)} is {told}. Names of fields are strings, values strings, finite numbers or booleans."
+
+
+def _shown(value: object) -> str:
+    """Write a value out; Python refuses to do that for integers of thousands of digits."""
+    if isinstance(value, int) and not is_finite(value):
+        return f"an integer beyond {LARGEST_FLOAT:.1e}"
+    try:
+        return repr(value)
+    except ValueError:  # one of these in a list
+        return f"of the type {type(value).__name__}"
 
 
 class Entry(NamedTuple):

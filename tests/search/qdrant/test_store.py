@@ -120,6 +120,10 @@ def test_filters_keep_what_has_all_values(
         ({"year": np.nan}, "'year' is not a number"),
         ({"year": -np.inf}, "'year' is -inf"),
         ({5: "year"}, "its field 5 is 'year'"),
+        ({"year": 10**400}, r"year=an integer beyond 1.8e\+308 cannot be met"),
+        ({"year": -(10**5000)}, r"year=an integer beyond 1.8e\+308 cannot be met"),
+        ({"year": [10**5000]}, "its field 'year' is of the type list"),
+        ({10**5000: "year"}, "its field an integer beyond"),
         ({"name": "\ud800"}, "is not valid Unicode"),
         ({"language": "sw", "\ud800": 1}, "is not valid Unicode"),
     ],
@@ -189,6 +193,15 @@ def test_ids_that_do_not_fit_are_refused_and_nothing_is_written(store: OpenStore
         Passage("a", "", "", None, {"year": float("nan")}),
         Passage("a", "", "", None, {"list": [1]}),  # type: ignore[dict-item]
         Passage("a", "", "", "\udfff"),
+        Passage("\ud800", "", ""),
+        Passage("a", "", "", None, {"\ud800": 1}),
+        Passage("a", "", "", None, {"name": "\ud800"}),
+        Passage("a", "", "", 5),  # type: ignore[arg-type]
+        Passage("a", 5, ""),  # type: ignore[arg-type]
+        Passage("a", "", None),  # type: ignore[arg-type]
+        Passage(10**5000, "", ""),  # type: ignore[arg-type]
+        Passage("a", "", "", None, {"year": 10**400}),
+        Passage("a", "", "", None, {"year": 10**5000}),
     ],
 )
 def test_passages_that_cannot_be_written_are_refused(store: OpenStore, passage: Passage) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kivuko.data.lines import is_encodable
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.flat.segment import valid_embeddings
 from kivuko.search.origin import Origin
@@ -77,7 +78,7 @@ class QdrantStore(ABC):
 
     def known(self, doc_ids: Iterable[str]) -> set[str]:
         """Say which of these ids are there, in one request, or one for each thousand on a server."""
-        ids = {point_id(doc_id): doc_id for doc_id in doc_ids}
+        ids = {point_id(doc_id): doc_id for doc_id in doc_ids if is_encodable(doc_id)}
         return {ids[each] for each in self._payloads(list(ids))}
 
     def get(self, doc_id: str) -> Passage:
