@@ -9,7 +9,8 @@ from kivuko.search.store import Passage
 
 def test_languages_and_plain_values_come_along(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(
-        '{"_id": "a", "title": "T", "text": "x", "language": "sw", "year": 2024, "url": "u", "tags": [1], "n": null}\n'
+        '{"_id": "a", "title": "T", "text": "x", "language": "sw", "year": 2024, "url": "u", "tags": [1], "n": null, '
+        '"big": 1' + "0" * 400 + "}\n"
         '\n{"_id": 2, "text": "y", "language": "", "share": NaN, "metadata": {}, "flag": true}\n'
     )
     expected = [Passage("a", "T", "x", "sw", {"year": 2024, "url": "u"}), Passage("2", "", "y", None, {"flag": True})]

@@ -1,12 +1,18 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from qdrant_client import QdrantClient
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.data.collections import Document
+from kivuko.errors import ConfigError
 from kivuko.search import Searcher, build_index, store
 from kivuko.search.flat import FlatStore, create_store
-from kivuko.search.store import ingest
+from kivuko.search.qdrant.server import ServerStore, create_collection
+from kivuko.search.qdrant.store import QdrantManifest
+from kivuko.search.store import Changes, ingest, renew
 
 
 def test_an_interrupted_ingestion_is_resumed_where_it_stopped(
@@ -42,3 +48,46 @@ def test_a_store_finds_what_exact_search_finds(
     for matches, hits in zip(flat.search(embeddings, top_k=1), exact.search(queries, top_k=1), strict=True):
         assert matches[0].passage.doc_id == hits[0].doc_id
         assert matches[0].score == pytest.approx(hits[0].score, rel=0.01)
+
+
+class Busy:
+    """An encoder during whose work something else happens, once."""
+
+    def __init__(self, encoder: MultiVectorEncoder, happens: Callable[[], object]) -> None:
+        self.encoder, self.happens = encoder, [happens]
+
+    def encode_document(self, *arguments: Any, **options: Any) -> Any:
+        if self.happens:
+            self.happens.pop()()
+        return self.encoder.encode_document(*arguments, **options)
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant:UserWarning")
+@pytest.mark.parametrize("fill", [ingest, renew])
+def test_what_another_writer_added_while_a_portion_was_encoded_is_passed_over(
+    tiny_encoder: MultiVectorEncoder, documents: list[Document], fill: Callable[..., Any]
+) -> None:
+    manifest = QdrantManifest(model_name="tiny", model_digest=None, teacher_digests=(), language=None, dim=32)
+    client = QdrantClient(":memory:")
+    mine = create_collection(client, "passages", manifest, location="memory")
+    other = ServerStore(client, "passages", location="memory")
+    busy = Busy(tiny_encoder, lambda: ingest(other, tiny_encoder, [documents[0]._replace(text="of the other one")]))
+    assert fill(mine, busy, documents) in (9, Changes(9))
+    assert (len(mine), mine.get("d0").text) == (10, "of the other one")
+    client.close()
+
+
+@pytest.mark.parametrize("fill", [ingest, renew])
+def test_a_second_writer_is_refused_before_it_encodes_anything(
+    tiny_encoder: MultiVectorEncoder, documents: list[Document], tmp_path: Path, fill: Callable[..., Any]
+) -> None:
+    first = create_store(tmp_path / "flat", dim=32, model_name="tiny")
+    second, encoded = FlatStore(first.directory), []
+
+    def begin_too() -> None:
+        with pytest.raises(ConfigError, match="Another process is writing"):
+            fill(second, Busy(tiny_encoder, lambda: encoded.append("something")), documents)
+
+    assert fill(first, Busy(tiny_encoder, begin_too), documents) in (10, Changes(10))
+    assert encoded == []
+    assert fill(second, tiny_encoder, documents) in (0, Changes(0, 0, 10)), "which has moved on to what is there"

@@ -37,7 +37,10 @@ def index(
     update: Annotated[
         bool, typer.Option("--update", help="Also replace documents of a store that have changed.")
     ] = False,
-    delete: Annotated[Path | None, typer.Option(help="File of ids, one a line, to remove from a store.")] = None,
+    delete: Annotated[
+        Path | None,
+        typer.Option(help="File of ids, one a line, to remove from a store; those not there are passed over."),
+    ] = None,
     lexical: Annotated[
         Lexical | None,
         typer.Option(
@@ -150,7 +153,7 @@ def index(
     opened = open_or_create_store(
         kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
     )
-    with closing(opened), writing_to(opened), Counter("documents") as count:
+    with closing(opened), opened.writing(), writing_to(opened), Counter("documents") as count:
         if update:
             changes = renew(opened, encoder, passages, language=language, batch_size=batch_size, progress=count)
         else:
@@ -197,8 +200,12 @@ def _delete(store: "OpenStore", path: Path, words: WordOptions) -> None:
     from kivuko.data.lines import existing, numbered_lines
 
     doc_ids = list(dict.fromkeys(line.strip() for _, line in numbered_lines(existing(path))))
-    with closing(store):
-        store.delete(doc_ids)
+    with closing(store), store.writing():
+        # Passed over, not refused: a run that was interrupted has removed the first ones.
+        known = store.known(doc_ids)
+        store.delete([doc_id for doc_id in doc_ids if doc_id in known])
         store.tidy()
-        typer.echo(f"{store.location}: {len(store)} documents, {len(doc_ids)} removed")
+        absent = [doc_id for doc_id in doc_ids if doc_id not in known]
+        told = f"; not there: {len(absent)}, {absent[0]!r} first" if absent else ""
+        typer.echo(f"{store.location}: {len(store)} documents, {len(known)} removed{told}")
         count_words(store, words, changed=True)

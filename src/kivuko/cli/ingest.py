@@ -69,7 +69,7 @@ def ingest(
         opened = open_or_create_store(
             kind, out, dim=dim, encoder=read_lineage(model), language=language, shards=shards, replicas=replicas
         )
-        with closing(opened), writing_to(opened), Counter("documents") as count:
+        with closing(opened), opened.writing(), writing_to(opened), Counter("documents") as count:
             if is_address(out):
                 opening = partial(open_store, out)
                 added = ingest_by_workers(opening, passages, encoding, workers=workers, progress=count)

@@ -1,6 +1,5 @@
 """A corpus with all that a store keeps of it: languages, and fields to filter by."""
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from kivuko.data.collections import read_corpus
 from kivuko.data.lines import json_objects
 from kivuko.errors import DataError
-from kivuko.search.store import FieldValue, Passage
+from kivuko.search.store import FieldValue, Passage, is_finite
 
 _OWN = {"_id", "title", "text", "language"}
 
@@ -43,7 +42,5 @@ def _fields(record: Mapping[str, Any]) -> dict[str, FieldValue]:
     return {
         name: value
         for name, value in record.items()
-        if name not in _OWN
-        and isinstance(value, (str, int, float))
-        and (not isinstance(value, float) or math.isfinite(value))
+        if name not in _OWN and isinstance(value, (str, int, float)) and (isinstance(value, str) or is_finite(value))
     }

@@ -1,6 +1,8 @@
 """What every store of token embeddings can do, and how documents get into one."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
 
 FieldValue = str | int | float | bool
-INFINITY = float("inf")
+LARGEST_FLOAT = sys.float_info.max
 TEXTS = ("title", "text", "language")  # what of a passage, besides its fields, it can be filtered by
 
 COMMIT_BATCHES = 32  # batches between two commits: what a killed ingestion has to encode again, at most
@@ -45,15 +47,31 @@ class Passage(NamedTuple):
         return Document(*self[:3]).content
 
 
-def check_fields(passage: Passage) -> None:
-    """Refuse fields that cannot be stored and filtered by in the same way everywhere.
+def check_passage(passage: Passage) -> None:
+    """Refuse what cannot be stored and filtered by in the same way everywhere.
 
     Raises:
-        DataError: If a name is no string, or a value no string, finite number or boolean.
+        DataError: If id, title, text or the name of a field is no string, the language neither a string nor nothing, or
+            a field's value no string, finite number or boolean; or one of them is not valid Unicode.
+
+    Example:
+        >>> check_passage(Passage("rain", "", "Mvua", 5))
+        Traceback (most recent call last):
+        kivuko.errors.DataError: The passage 'rain' cannot be stored: its language is 5, and must be a string or None.
     """
+    refused = f"The passage {_shown(passage.doc_id)} cannot be stored"
+    texts = {"id": passage.doc_id, "title": passage.title, "text": passage.text}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise DataError(f"{refused}: its {name} is {_shown(text)}, and must be a string.")
+    if not isinstance(passage.language, str | None):
+        raise DataError(f"{refused}: its language is {_shown(passage.language)}, and must be a string or None.")
     for name, value in passage.fields.items():
         if told := _unfit(name, value):
-            raise DataError(f"The passage {passage.doc_id!r} cannot be stored: its field {told}")
+            raise DataError(f"{refused}: its field {told}")
+    strings = (*texts.values(), passage.language or "", *passage.fields, *passage.fields.values())
+    if not all(is_encodable(each) for each in strings if isinstance(each, str)):
+        raise DataError(f"{refused}: its texts must be valid Unicode.")
 
 
 def check_where(where: Mapping[str, FieldValue] | None) -> None:
@@ -73,25 +91,41 @@ def check_where(where: Mapping[str, FieldValue] | None) -> None:
         kivuko.errors.QueryError: The filter title=5 cannot be met: title, text and language are strings.
     """
     for name, value in (where or {}).items():
+        filtered = f"The filter {name if isinstance(name, str) else _shown(name)}={_shown(value)} cannot be met"
         if name in TEXTS and not isinstance(value, str):
-            raise QueryError(
-                f"The filter {name}={value!r} cannot be met: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings."
-            )
+            raise QueryError(f"{filtered}: {', '.join(TEXTS[:-1])} and {TEXTS[-1]} are strings.")
         if told := _unfit(name, value):
-            raise QueryError(f"The filter {name}={value!r} cannot be met: its field {told}")
+            raise QueryError(f"{filtered}: its field {told}")
         if not all(is_encodable(each) for each in (name, value) if isinstance(each, str)):
             raise QueryError(f"The filter {name!a}={value!a} cannot be met: it is not valid Unicode.")
 
 
+def is_finite(value: float) -> bool:
+    """Say whether a number is one, and no larger than a float can be; an integer may be.
+
+    Example:
+        >>> is_finite(2024), is_finite(float("nan")), is_finite(10**400)
+        (True, False, False)
+    """
+    return -LARGEST_FLOAT <= value <= LARGEST_FLOAT
+
+
 def _unfit(name: object, value: object) -> str | None:
     """Say why something is no field that can be stored and filtered by."""
-    if not isinstance(name, str) or not isinstance(value, str | int | float) or value in (INFINITY, -INFINITY):
-        told = f"{name!r} is {value!r}"
-    elif value != value:  # noqa: PLR0124 - NaN
-        told = f"{name!r} is not a number"
-    else:
+    if isinstance(name, str) and (isinstance(value, str) or (isinstance(value, int | float) and is_finite(value))):
         return None
-    return f"{told}. Names of fields are strings, values strings, finite numbers or booleans."
+    told = "not a number" if value != value else _shown(value)  # noqa: PLR0124 - NaN
+    return f"{_shown(name)} is {told}. Names of fields are strings, values strings, finite numbers or booleans."
+
+
+def _shown(value: object) -> str:
+    """Write a value out; Python refuses to do that for integers of thousands of digits."""
+    if isinstance(value, int) and not is_finite(value):
+        return f"an integer beyond {LARGEST_FLOAT:.1e}"
+    try:
+        return repr(value)
+    except ValueError:  # one of these in a list
+        return f"of the type {type(value).__name__}"
 
 
 class Entry(NamedTuple):
@@ -123,11 +157,30 @@ class Store(Protocol):
 
     def __contains__(self, doc_id: object) -> bool: ...
 
+    def writing(self) -> AbstractContextManager[None]:
+        """Keep other writers out for a whole block, where the store has one writer; move on to its present state.
+
+        Raises:
+            ConfigError: If another process is writing, and the store admits one.
+        """
+        ...
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new.
 
         Raises:
             DataError: If an id is there already, or comes twice.
+        """
+        ...
+
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new at the moment of writing, and pass over the others.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: If an id comes twice.
         """
         ...
 
@@ -145,6 +198,10 @@ class Store(Protocol):
         Raises:
             DataError: If an id is not there.
         """
+        ...
+
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there, with as few requests as the store can do with."""
         ...
 
     def get(self, doc_id: str) -> Passage:
@@ -222,7 +279,8 @@ def ingest(
     """Encode documents and add those whose ids are not in the store yet, some thousand at a time.
 
     Each portion is committed before the next one is encoded, so a run that was interrupted is resumed by running it
-    again. A document that is there under its id is not looked at: `update` is for those that changed.
+    again. A document that is there under its id is not looked at: `update` is for those that changed. What another
+    writer added while a portion was encoded is passed over, too.
 
     Args:
         store: Where they go.
@@ -234,16 +292,20 @@ def ingest(
 
     Returns:
         How many were added.
+
+    Raises:
+        ConfigError: If another process is writing, and the store has one writer: before anything is encoded.
     """
     added = 0
     remaining = iter(documents)
-    while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        new = [as_passage(document, language) for document in portion if document.doc_id not in store]
-        if new:
-            store.add(encoded(model, new, batch_size=batch_size))
-        added += len(new)
-        if progress is not None:
-            progress(len(portion))
+    with store.writing():
+        while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
+            there = store.known(document.doc_id for document in portion)
+            new = [as_passage(document, language) for document in portion if document.doc_id not in there]
+            if new:
+                added += store.add_new(encoded(model, new, batch_size=batch_size))
+            if progress is not None:
+                progress(len(portion))
     return added
 
 
@@ -275,23 +337,29 @@ def renew(
         language: ISO 639 code of the documents' language, where they do not state one.
         batch_size: Documents encoded at once.
         progress: Called with the number of documents dealt with since the last call.
+
+    Raises:
+        ConfigError: If another process is writing, and the store has one writer: before anything is encoded.
     """
     added = updated = unchanged = 0
     remaining = iter(documents)
-    while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
-        passages = [as_passage(document, language) for document in portion]
-        new = [passage for passage in passages if passage.doc_id not in store]
-        known = {passage.doc_id for passage in passages} - {passage.doc_id for passage in new}
-        changed = [each for each in passages if each.doc_id in known and each != store.get(each.doc_id)]
-        entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
-        if new:
-            store.add(entries[: len(new)])
-        if changed:
-            store.update(entries[len(new) :])
-        added, updated = added + len(new), updated + len(changed)
-        unchanged += len(portion) - len(new) - len(changed)
-        if progress is not None:
-            progress(len(portion))
+    with store.writing():
+        while portion := list(islice(remaining, COMMIT_BATCHES * batch_size)):
+            passages = [as_passage(document, language) for document in portion]
+            known = store.known(passage.doc_id for passage in passages)
+            new = [passage for passage in passages if passage.doc_id not in known]
+            older = [passage for passage in passages if passage.doc_id in known]
+            kept = store.get_many([passage.doc_id for passage in older])
+            changed = [each for each, now in zip(older, kept, strict=True) if each != now]
+            entries = encoded(model, new + changed, batch_size=batch_size) if new or changed else []
+            if new:
+                added += store.add_new(entries[: len(new)])
+            if changed:
+                store.update(entries[len(new) :])
+            updated += len(changed)
+            unchanged += len(portion) - len(new) - len(changed)
+            if progress is not None:
+                progress(len(portion))
     return Changes(added, updated, unchanged)
 
 

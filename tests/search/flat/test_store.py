@@ -327,3 +327,28 @@ def test_many_small_writes_are_tidied_into_one_segment(store: FlatStore, entry: 
     store.tidy()
     assert len(store.manifest.segments) == 1
     assert len(store) == MANY_SEGMENTS + 1
+
+
+def test_others_are_kept_out_for_a_whole_block(store: FlatStore, entry: MakeEntry) -> None:
+    other = FlatStore(store.directory)
+    other.add([entry("a")])
+    refused: list[ConfigError] = []
+
+    def write() -> None:
+        with pytest.raises(ConfigError, match="Another process is writing") as error:
+            store.add([entry("c")])
+        refused.append(error.value)
+
+    with store.writing():
+        assert "a" in store
+        store.add([entry("b")])
+        with pytest.raises(ConfigError, match="Another process is writing"), other.writing():
+            pass
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        store.tidy()
+        store.delete(["a"])
+    assert len(refused) == 1
+    other.add([entry("c")])
+    assert other.doc_ids == ("b", "c")

@@ -120,6 +120,10 @@ def test_filters_keep_what_has_all_values(
         ({"year": np.nan}, "'year' is not a number"),
         ({"year": -np.inf}, "'year' is -inf"),
         ({5: "year"}, "its field 5 is 'year'"),
+        ({"year": 10**400}, r"year=an integer beyond 1.8e\+308 cannot be met"),
+        ({"year": -(10**5000)}, r"year=an integer beyond 1.8e\+308 cannot be met"),
+        ({"year": [10**5000]}, "its field 'year' is of the type list"),
+        ({10**5000: "year"}, "its field an integer beyond"),
         ({"name": "\ud800"}, "is not valid Unicode"),
         ({"language": "sw", "\ud800": 1}, "is not valid Unicode"),
     ],
@@ -189,6 +193,15 @@ def test_ids_that_do_not_fit_are_refused_and_nothing_is_written(store: OpenStore
         Passage("a", "", "", None, {"year": float("nan")}),
         Passage("a", "", "", None, {"list": [1]}),  # type: ignore[dict-item]
         Passage("a", "", "", "\udfff"),
+        Passage("\ud800", "", ""),
+        Passage("a", "", "", None, {"\ud800": 1}),
+        Passage("a", "", "", None, {"name": "\ud800"}),
+        Passage("a", "", "", 5),  # type: ignore[arg-type]
+        Passage("a", 5, ""),  # type: ignore[arg-type]
+        Passage("a", "", None),  # type: ignore[arg-type]
+        Passage(10**5000, "", ""),  # type: ignore[arg-type]
+        Passage("a", "", "", None, {"year": 10**400}),
+        Passage("a", "", "", None, {"year": 10**5000}),
     ],
 )
 def test_passages_that_cannot_be_written_are_refused(store: OpenStore, passage: Passage) -> None:
@@ -214,3 +227,15 @@ def test_nothing_to_do_is_done_without_a_word(store: OpenStore) -> None:
         store.delete([])
         assert store.search([], top_k=1) == []
     assert found(store, np.ones((2, 8), dtype=np.float32)) == []
+
+
+def test_what_is_there_is_passed_over_where_that_is_asked_for(store: OpenStore, entry: Make) -> None:
+    store.add([entry("a")])
+    assert store.known(["a", "b", "a"]) == {"a"}
+    assert store.known([]) == set()
+    assert store.add_new([entry("b"), entry("a", "rain")]) == 1
+    assert (len(store), store.get("a").text) == (2, "maize")
+    with pytest.raises(DataError, match="Two passages have the id 'c'"):
+        store.add_new([entry("c"), entry("c")])
+    assert store.add_new([]) == store.add_new([entry("b")]) == 0
+    assert len(store) == 2

@@ -16,7 +16,7 @@ from kivuko.errors import DataError, ModelError
 from kivuko.search.flat.manifest import SegmentRecord, damaged, sync_directory
 from kivuko.search.flat.quantize import LARGEST, Quantized, quantize
 from kivuko.search.manifest import FileRecord
-from kivuko.search.store import Entry, FieldValue, Passage, check_fields
+from kivuko.search.store import Entry, FieldValue, Passage, check_passage
 
 if TYPE_CHECKING:
     import torch
@@ -215,15 +215,15 @@ def checked(entries: Iterable[Entry], dim: int) -> Iterator[tuple[Passage, Quant
     """Quantize embeddings one by one.
 
     Raises:
-        DataError: If an id comes twice, a field cannot be stored, or embeddings are not of the store's dimension.
+        DataError: If an id comes twice, a passage cannot be stored, or embeddings are not of the store's dimension.
         ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
     """
     seen: set[str] = set()
     for passage, embeddings in entries:
+        check_passage(passage)
         if passage.doc_id in seen:
             raise DataError(f"Two passages have the id {passage.doc_id!r}: ids must be distinct.")
         seen.add(passage.doc_id)
-        check_fields(passage)
         yield passage, quantize(valid_embeddings(embeddings, dim, f"passage {passage.doc_id!r}"))
 
 
@@ -251,10 +251,4 @@ def _line(passage: Passage) -> bytes:
         record["language"] = passage.language
     if passage.fields:
         record["fields"] = dict(passage.fields)
-    try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"Passage {passage.doc_id!r} cannot be stored: {error}. Its texts must be valid Unicode, and its fields "
-            "strings, finite numbers or booleans."
-        ) from None
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"

@@ -60,6 +60,7 @@ class FlatStore:
         self.directory = Path(directory)
         self.exhaustive = exhaustive
         self._state = open_state(self.directory, (), verify=verify)
+        self._lock = FileLock(self.directory / LOCK, timeout=0)  # of each thread; may be taken again by the same one
         self._device = usable_gpu(self.dim) if device is None else None if device == "cpu" else torch.device(device)
 
     @property
@@ -111,6 +112,10 @@ class FlatStore:
 
     def __contains__(self, doc_id: object) -> bool:
         return doc_id in self._state.positions
+
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there."""
+        return self._state.positions.keys() & doc_ids
 
     def refresh(self) -> None:
         """Move on to the present state of the directory."""
@@ -174,6 +179,19 @@ class FlatStore:
             allowed = allowed & np.concatenate([segment.having(where) for segment in state.segments])
         return [self._matches(state, query, allowed, top_k) for query in asked]
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other writers out for a whole block, and move on to the present state of the directory.
+
+        Each call that writes does so by itself; this is for several, of which none is to be refused.
+
+        Raises:
+            ConfigError: If another process is writing, or another thread or object of this one.
+        """
+        with _holding(self._lock, self.directory):
+            self.refresh()
+            yield
+
     def add(self, entries: Iterable[Entry]) -> None:
         """Add passages whose ids are new, in one commit; thousands at a time is best.
 
@@ -190,6 +208,28 @@ class FlatStore:
                 yield passage, quantized
 
         self._write(new)
+
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new, in one commit, and pass over the others.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            ConfigError: If another process is writing.
+            DataError: If an id comes twice, or a passage cannot be stored.
+            ModelError: If embeddings hold NaN, infinity or numbers beyond a million.
+        """
+        added: list[str] = []
+
+        def new(state: State) -> Iterator[tuple[Passage, Quantized]]:
+            unknown = (entry for entry in entries if entry.passage.doc_id not in state.positions)
+            for passage, quantized in checked(unknown, state.manifest.dim):
+                added.append(passage.doc_id)
+                yield passage, quantized
+
+        self._write(new)
+        return len(added)
 
     def update(self, entries: Iterable[Entry]) -> None:
         """Replace passages, embeddings and all, in one commit.
@@ -259,8 +299,7 @@ class FlatStore:
         deleted: Callable[[State], Iterable[int]] = lambda _: (),
     ) -> None:
         """Commit a segment of `entries` and the deletion of some positions."""
-        with _writing(self.directory):
-            self.refresh()
+        with self.writing():
             state = self._state
             sweep(self.directory, state.manifest)
             number = state.manifest.next_segment
@@ -321,7 +360,7 @@ def create_store(
     )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _writing(directory):
+        with _holding(FileLock(directory / LOCK, timeout=0), directory):
             if is_flat_store(directory):
                 raise DataError(f"The store {directory} exists already: open it, or choose another directory.")
             write_manifest(manifest, directory)
@@ -360,9 +399,8 @@ def open_or_create(
 
 
 @contextmanager
-def _writing(directory: Path) -> Iterator[None]:
+def _holding(lock: FileLock, directory: Path) -> Iterator[None]:
     """Keep every other writer out. The lock's file stays: one that was removed could be held by two."""
-    lock = FileLock(directory / LOCK, timeout=0)
     try:
         (directory / LOCK).touch()  # says what is wrong where nothing can be written; the lock would wait for a writer
         lock.acquire()

@@ -17,13 +17,14 @@ from kivuko.search.qdrant.store import FORMAT_VERSION, QdrantManifest
 API_KEY = "KIVUKO_QDRANT_API_KEY"
 KEPT = "kivuko"  # the key of the collection's metadata under which the manifest stands
 TIMEOUT = 60  # seconds
+PORTS = {"http": 6333, "https": 443}  # where the address names none
 
 
 class Place(NamedTuple):
     """An address, taken apart.
 
     Attributes:
-        server: The address of the server, without a path.
+        server: The address of the server, with a port and without a path.
         prefix: What stands before Qdrant's own paths, or nothing.
         collection: The collection's name.
     """
@@ -34,20 +35,34 @@ class Place(NamedTuple):
 
 
 def place_of(address: str) -> Place:
-    """Take an address apart.
+    """Take an address apart; the port is 6333 for http and 443 for https, where it names none.
 
     Raises:
-        ConfigError: If it names no collection.
+        ConfigError: If it is malformed, names no collection, or holds a name or a password.
 
     Example:
         >>> place_of("https://example.org:6333/qdrant/passages")
         Place(server='https://example.org:6333', prefix='qdrant', collection='passages')
+        >>> place_of("http://localhost/passages").server, place_of("https://example.org/passages").server
+        ('http://localhost:6333', 'https://example.org:443')
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        port = PORTS[parts.scheme] if parts.port is None else parts.port
+        if port == 0:  # the client would take another one
+            raise ValueError("Port 0")  # noqa: TRY301 - told as the others are
+    except ValueError as error:
+        raise _malformed(address, error) from None
+    if "@" in parts.netloc:  # not said again: it may be a password
+        raise ConfigError(
+            f"An address on {parts.hostname} holds a name or a password, which Qdrant does not take: leave it out, and "
+            f"give a key in {API_KEY}."
+        )
     prefix, _, collection = parts.path.strip("/").rpartition("/")
     if not parts.hostname or not collection:
         raise ConfigError(f"The address {address} names no collection: give it as http://host:6333/collection.")
-    return Place(f"{parts.scheme}://{parts.netloc}", prefix, collection)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Place(f"{parts.scheme}://{host}:{port}", prefix, collection)
 
 
 def connect(address: str, *, timeout: int = TIMEOUT) -> tuple[QdrantClient, str]:
@@ -58,16 +73,19 @@ def connect(address: str, *, timeout: int = TIMEOUT) -> tuple[QdrantClient, str]
         timeout: Seconds to wait for an answer.
 
     Raises:
-        ConfigError: If the address names no collection.
+        ConfigError: If the address is malformed or names no collection.
     """
     place = place_of(address)
-    client = QdrantClient(
-        url=place.server,
-        prefix=place.prefix or None,
-        api_key=os.environ.get(API_KEY),
-        timeout=timeout,
-        check_compatibility=False,  # it would ask at once, and warn where it should fail
-    )
+    try:
+        client = QdrantClient(
+            url=place.server,
+            prefix=place.prefix or None,
+            api_key=os.environ.get(API_KEY),
+            timeout=timeout,
+            check_compatibility=False,  # it would ask at once, and warn where it should fail
+        )
+    except ValueError as error:  # a name of a host that cannot be
+        raise _malformed(address, error) from None
     return client, place.collection
 
 
@@ -200,6 +218,10 @@ def read_manifest(client: QdrantClient, collection: str, *, location: str) -> Qd
             "Upgrade kivuko."
         )
     return manifest
+
+
+def _malformed(address: str, error: ValueError) -> ConfigError:
+    return ConfigError(f"The address {address} is malformed ({error}): give it as http://host:6333/collection.")
 
 
 def _metadata(manifest: QdrantManifest) -> dict[str, object]:

@@ -16,7 +16,7 @@ def is_address(location: str | Path) -> bool:
         >>> is_address("http://localhost:6333/passages"), is_address("runs/passages")
         (True, False)
     """
-    return str(location).startswith(("http://", "https://"))
+    return str(location).lower().startswith(("http://", "https://"))
 
 
 def is_edge_store(directory: str | Path) -> bool:

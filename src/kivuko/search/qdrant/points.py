@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kivuko.data.lines import is_encodable
 from kivuko.errors import DataError, ModelError
 from kivuko.search.flat.segment import valid_embeddings
-from kivuko.search.store import TEXTS, Entry, FieldValue, Passage, check_fields
+from kivuko.search.store import TEXTS, Entry, FieldValue, Passage, check_passage
 
 TOKENS, POOLED, TERMS = "tokens", "pooled", "terms"
 NAMESPACE = uuid.UUID("5b0e9d0c-6d38-5c55-9c0b-2f6a4cf0a7d1")  # of the ids of all points; never to be changed
@@ -52,6 +51,7 @@ def points(entries: Iterable[Entry], dim: int) -> Iterator[Point]:
     """
     seen: set[str] = set()
     for passage, embeddings in entries:
+        check_passage(passage)
         if passage.doc_id in seen:
             raise DataError(f"Two passages have the id {passage.doc_id!r}: ids must be distinct.")
         seen.add(passage.doc_id)
@@ -89,16 +89,7 @@ def pool(tokens: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def payload(passage: Passage) -> dict[str, Any]:
-    """Return what is kept beside the embeddings.
-
-    Raises:
-        DataError: If it is not valid Unicode, or a field is no string, finite number or boolean.
-    """
-    check_fields(passage)
-    texts = (passage.doc_id, passage.title, passage.text, passage.language or "", *passage.fields)
-    strings = [*texts, *(value for value in passage.fields.values() if isinstance(value, str))]
-    if not all(isinstance(text, str) and is_encodable(text) for text in strings):
-        raise DataError(f"Passage {passage.doc_id!r} cannot be stored: its texts must be valid Unicode.")
+    """Return what is kept beside the embeddings."""
     named = {name: value for name, value in passage.fields.items() if name not in TEXTS}
     if passage.language is not None:
         named["language"] = passage.language

@@ -83,9 +83,16 @@ class ServerStore(QdrantStore):
                 return
 
     def _upsert(self, new: Sequence[Point]) -> None:
+        self._send(new, models.UpdateMode.UPSERT)
+
+    def _insert(self, new: Sequence[Point]) -> None:
+        self._send(new, models.UpdateMode.INSERT_ONLY)
+
+    def _send(self, new: Sequence[Point], mode: models.UpdateMode) -> None:
         for portion in _portions(new):
             with answering(self.location):
-                self.client.upsert(self.collection, [_point(each) for each in portion], wait=True)
+                points = [_point(each) for each in portion]
+                self.client.upsert(self.collection, points, wait=True, update_mode=mode)
 
     def _remove(self, point_ids: Sequence[str]) -> None:
         for first in range(0, len(point_ids), REQUEST_IDS):

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kivuko.data.lines import is_encodable
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.flat.segment import valid_embeddings
 from kivuko.search.origin import Origin
@@ -74,6 +76,11 @@ class QdrantStore(ABC):
     def __contains__(self, doc_id: object) -> bool:
         return isinstance(doc_id, str) and bool(self._payloads([point_id(doc_id)]))
 
+    def known(self, doc_ids: Iterable[str]) -> set[str]:
+        """Say which of these ids are there, in one request, or one for each thousand on a server."""
+        ids = {point_id(doc_id): doc_id for doc_id in doc_ids if is_encodable(doc_id)}
+        return {ids[each] for each in self._payloads(list(ids))}
+
     def get(self, doc_id: str) -> Passage:
         """Read one passage.
 
@@ -104,8 +111,13 @@ class QdrantStore(ABC):
         """Read all passages, in Qdrant's order."""
         return (passage_of(kept) for kept in self._all_payloads())
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Do nothing: a server takes any number of writers, and a directory is open in one process at a time."""
+        yield
+
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add passages whose ids are new.
+        """Add passages whose ids are new; one that another process adds at the same moment stays as that wrote it.
 
         Raises:
             DataError: If an id is there already or comes twice, or a passage cannot be stored.
@@ -116,7 +128,23 @@ class QdrantStore(ABC):
         if there:
             doc_id = next(iter(there.values()))["doc_id"]
             raise DataError(f"The store has a passage {doc_id!r} already: use update to replace it.")
-        self._upsert(new)
+        self._insert(new)
+
+    def add_new(self, entries: Iterable[Entry]) -> int:
+        """Add those passages whose ids are new, and pass over the others.
+
+        Returns:
+            How many were added; with those that another process added at the same moment.
+
+        Raises:
+            DataError: If an id comes twice, or a passage cannot be stored.
+            ModelError: If embeddings hold NaN, infinity or numbers that float16 has no room for.
+        """
+        given = list(points(entries, self.dim))
+        there = self._payloads([each.point_id for each in given])
+        new = [each for each in given if each.point_id not in there]
+        self._insert(new)
+        return len(new)
 
     def update(self, entries: Iterable[Entry]) -> None:
         """Replace passages, embeddings and all.
@@ -192,6 +220,10 @@ class QdrantStore(ABC):
     @abstractmethod
     def _upsert(self, new: Sequence[Point]) -> None:
         """Put points there, in the place of those with the same ids, durably."""
+
+    def _insert(self, new: Sequence[Point]) -> None:
+        """Put points there, durably, but for those that are there: which can come about where several may write."""
+        self._upsert(new)
 
     @abstractmethod
     def _remove(self, point_ids: Sequence[str]) -> None:

@@ -41,18 +41,17 @@ def ingest_with_workers(
         How many were added.
 
     Raises:
-        ConfigError: If there is no worker, or workers die again and again.
+        ConfigError: If there is no worker, workers die again and again, or another process is writing.
     """
     added = 0
-    pool = _start(workers, encoding)
-    portions = _portions(documents, encoding, lambda doc_id: doc_id in store, progress)
-    for new, made in in_order(pool, lambda worker, new: worker.encode.remote(new), portions):
-        # Looked up once more: two portions that were under way together may hold the same id.
-        entries = [entry for entry in made if entry.passage.doc_id not in store]
-        store.add(entries)
-        added += len(entries)
-        if progress is not None:
-            progress(len(new))
+    with store.writing():
+        pool = _start(workers, encoding)
+        portions = _portions(documents, encoding, lambda doc_id: doc_id in store, progress)
+        for new, made in in_order(pool, lambda worker, new: worker.encode.remote(new), portions):
+            # Not `add`: two portions that were under way together may hold the same id.
+            added += store.add_new(made)
+            if progress is not None:
+                progress(len(new))
     return added
 
 
