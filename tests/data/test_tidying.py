@@ -55,3 +55,10 @@ def test_numbers_behind_a_sign_are_filled_in_unless_they_are_amounts() -> None:
 
 def test_templates_of_web_pages_have_placeholders() -> None:
     assert placeholders("{{ limit }} or less, {{count}}") == ["{{ limit }}", "{{count}}"]
+
+
+def test_only_what_ends_as_a_reference_is_one() -> None:
+    for text in ("News&notes", "Qt &region", "&copy2", "&ampere", "&lt5", "&nosuch; &notit;", "&#39s", "a & b;"):
+        assert tidy(text) == text
+    assert tidy("&copy; &#39;&#x27; &AMP; &quot, &gt&lt &amp.") == "© '' & \", >< &."
+    assert tidy("&amp;lt;") == "&lt;"

@@ -3,6 +3,7 @@
 import html
 import unicodedata
 from collections import Counter
+from html.entities import html5
 
 import regex
 
@@ -12,6 +13,10 @@ _INVISIBLE = regex.compile(r"\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Co}|\p{Cs}|\ufff
 _IDLE_JOINER = regex.compile(
     r"(?:(?<=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Ethiopic}\p{Han}\p{Kana}\p{Hira}"
     r"\p{Hangul}\p{N}\p{P}\s])|^)[\u200c\u200d]+"
+)
+# Without a semicolon these four only, and only where no word goes on: `News&notes` holds no reference to `not`.
+_REFERENCE = regex.compile(
+    r"&(?:#[0-9]{1,9}+|#[xX][0-9A-Fa-f]{1,8}+|[A-Za-z][A-Za-z0-9]{1,31}+);|&(?:amp|lt|gt|quot)(?![\p{L}\p{N};])"
 )
 _BREAK = regex.compile(r"<(?:br|p|div|li|tr|td|h\d)\b[^<>]*>", regex.IGNORECASE)
 _TAG = regex.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
@@ -51,7 +56,7 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
         True
     """
     if "&" in text:
-        text = _step("character references", text, html.unescape(text), steps)
+        text = _step("character references", text, resolve_references(text), steps)
     if "<" in text:
         text = _step("tags", text, _TAG.sub("", _BREAK.sub(" ", text)), steps)
     if text.isascii() and text.isprintable():
@@ -61,6 +66,26 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
     letters = _ARABIC_SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]).replace("\u0640", ""), text)
     letters = _SPELT.sub(lambda found: _ATOMIC[found[0]], letters)
     return " ".join(_step("letters", text, unicodedata.normalize("NFC", letters), steps).split())
+
+
+def resolve_references(text: str) -> str:
+    """Resolve the character references of HTML that end in a semicolon.
+
+    Without one `&amp`, `&lt`, `&gt` and `&quot` are resolved too, unless a letter or digit follows.
+
+    Args:
+        text: As it stands in a page.
+
+    Example:
+        >>> resolve_references("Fish &amp; &#99;hips, &lt 5: News&notes &notit;")
+        'Fish & chips, < 5: News&notes &notit;'
+    """
+    return str(_REFERENCE.sub(_resolved, text))
+
+
+def _resolved(reference: regex.Match[str]) -> str:
+    told = reference[0].removesuffix(";")
+    return html.unescape(f"{told};") if told[1] == "#" else html5.get(f"{told[1:]};", reference[0])
 
 
 def placeholders(text: str, other: str = "") -> list[str]:
