@@ -2,7 +2,9 @@ from collections import Counter
 
 import pytest
 
+from kivuko.data.shingles import text_key
 from kivuko.data.tidying import placeholders, tidy
+from kivuko.models.words import Analyzer
 
 
 def test_joiners_stay_where_words_are_spelt_with_them() -> None:
@@ -62,3 +64,12 @@ def test_only_what_ends_as_a_reference_is_one() -> None:
         assert tidy(text) == text
     assert tidy("&copy; &#39;&#x27; &AMP; &quot, &gt&lt &amp.") == "© '' & \", >< &."
     assert tidy("&amp;lt;") == "&lt;"
+
+
+@pytest.mark.parametrize("text", ["ខ្ញុំ\u200bចង់", "မြန်မာ\u200bစာ", "ພາສາ\u200bລາວ", "ภาษา\u200b\u200bไทย"])
+def test_space_of_no_width_ends_a_word_where_none_are_spaced(text: str) -> None:
+    tidied = tidy(f"\u200b{text}\u200b.")
+    assert tidied.split() == [*text.replace("\u200b", " ").split()[:1], text.rpartition("\u200b")[2] + "."]
+    assert len(Analyzer().words(text)) == 2
+    assert Analyzer().words(text) == Analyzer().words(tidied)
+    assert text_key(text) == text_key(tidy(text))
