@@ -144,6 +144,21 @@ def clean(
     file = bitext_file(bitext, format_name, language, english, translation)
     with staged_directory(out.absolute()) as stage:
         report = run(file, stage, options=options, judged=judged)
-        page = cleaning_page(bitext, report, command=f"kivuko {shlex.join(sys.argv[1:])}")
+        page = cleaning_page(bitext, report, command=_command(sys.argv[1:]))
         (stage / "report.md").write_text(page, encoding="utf-8")
     typer.echo(f"{out}: {report.kept:,} pairs kept, {report.rejected.total():,} rejected; see report.md")
+
+
+def _command(arguments: list[str]) -> str:
+    """Return the command as the report tells it: without what changes where it is written, but not what.
+
+    Example:
+        >>> _command(["bitext", "clean", "--bitext", "en sw.tsv", "--out", "clean", "--overwrite"])
+        "kivuko bitext clean --bitext 'en sw.tsv'"
+    """
+    told = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if before != "--out" and argument not in ("--out", "--overwrite") and not argument.startswith("--out=")
+    ]
+    return f"kivuko {shlex.join(told)}"
