@@ -66,6 +66,19 @@ def test_clean_writes_what_it_kept_what_not_and_a_report(bitext: Path, collectio
         run("clean", "--bitext", bitext, "--out", out)
 
 
+def test_report_is_the_same_wherever_it_is_written(
+    bitext: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for out in (["--out", "one"], ["--out=two", "--overwrite"]):
+        arguments = ["bitext", "clean", "--bitext", str(bitext), *out]
+        monkeypatch.setattr("sys.argv", ["kivuko", *arguments])
+        monkeypatch.chdir(tmp_path)
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    page = (tmp_path / "one" / "report.md").read_text(encoding="utf-8")
+    assert f"kivuko bitext clean --bitext {bitext}\n" in page.replace("`", "")
+    assert page == (tmp_path / "two" / "report.md").read_text(encoding="utf-8")
+
+
 def test_failed_cleaning_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "bad.tsv"
     path.write_text("one column\n", encoding="utf-8")

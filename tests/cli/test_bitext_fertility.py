@@ -28,3 +28,11 @@ def test_format_may_stand_before_the_path(tiny_encoder_dir: Path, tmp_path: Path
     record = json.loads(result.stdout)
     assert (record["words"], record["left_out"]) == (2, {"empty side": 1})
     assert "1 records left out" in result.stderr
+
+
+def test_columns_and_format_are_told_as_to_stats(tiny_encoder_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs").write_text('{"t": {"en": "The rains begin.", "sw": "Mvua huanza."}}\n', encoding="utf-8")
+    flags = ("--format", "jsonl", "--english", "t.en", "--translation", "t.sw", "--model", str(tiny_encoder_dir))
+    arguments = ["bitext", "fertility", "--bitext", str(tmp_path / "pairs"), *flags, "--json"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert json.loads(result.stdout)["words"] == 2

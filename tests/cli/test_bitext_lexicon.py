@@ -47,6 +47,14 @@ def test_format_may_stand_before_the_path_and_what_is_left_out_is_said(tmp_path:
     assert (record["words"], record["left_out"]) == (2, {"empty side": 1})
 
 
+def test_columns_and_format_are_told_as_to_stats(dictionary: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs").write_text("id,sw,en\n1,nyumba,house\n2,kitabu,book\n", encoding="utf-8")
+    flags = ("--target", "sw", "--out", tmp_path / "lexicon.tsv", "--gold", dictionary, "--json")
+    columns = ("--format", "csv", "--english", "en", "--translation", "sw")
+    record = json.loads(run("--bitext", tmp_path / "pairs", *columns, *flags))
+    assert (record["words"], record["dictionary"]["covered"]) == (2, 2)
+
+
 def test_english_words_are_looked_up_if_asked(bitext: Path, tmp_path: Path) -> None:
     out = tmp_path / "lexicon.tsv"
     run("--bitext", bitext, "--target", "sw", "--out", out, "--direction", "from-english")

@@ -17,7 +17,9 @@ def sentence(words: str, draw: random.Random) -> str:
 
 
 def score(models: SideModels, text: str, side: int) -> SideScores:
-    return models.score(trigrams([text_key(text)]), side)[0]
+    nothing = trigrams([""])
+    both = [trigrams([text_key(text)]), nothing]
+    return models.score(*(both if side == 0 else both[::-1]))[0][side]
 
 
 @pytest.fixture(params=[True, False], ids=["trained on all", "trained on a sample"])
@@ -47,6 +49,28 @@ def test_text_that_was_trained_on_does_not_vouch_for_itself() -> None:
     foreign = sentence(FINNISH, draw)
     models = SideModels([*pairs, SentencePair(sentence(ENGLISH, draw), foreign)], is_all=True)
     assert score(models, foreign, 1).deviations < -6
+
+
+def test_foreign_pairs_do_not_vouch_for_each_other() -> None:
+    draw = random.Random(0)  # noqa: S311
+    pairs = [SentencePair(sentence(ENGLISH, draw), sentence(SWAHILI, draw)) for _ in range(300)]
+    foreign = [SentencePair(sentence(ENGLISH, draw), sentence(FINNISH, draw)) for _ in range(15)]
+    models = SideModels([*pairs, *foreign], is_all=True)
+    sides = [trigrams([text_key(pair[side]) for pair in foreign]) for side in (0, 1)]
+    assert all(translation.deviations < -6 for _, translation in models.score(*sides))
+
+
+def test_names_that_both_sides_have_are_of_no_language(models: SideModels) -> None:
+    name = " Shchyokino-Zyuzyuk Qwrtzk Xylptsk Grzbwlk Vshchmyk"
+    draw = random.Random(3)  # noqa: S311
+    sides = [sentence(SWAHILI, draw), sentence(ENGLISH, draw) + name]
+    swahili, english = (trigrams([text_key(text)]) for text in (sides[0] + name, sides[1]))
+    assert models.score(english, swahili)[0][1].deviations > -6
+    assert models.score(trigrams([""]), swahili)[0][1].deviations < -6
+
+
+def test_numbers_are_of_no_language(models: SideModels) -> None:
+    assert score(models, "mto na shule 12:45 2003 1998 77123 90210 4711", 1).deviations > -6
 
 
 def test_text_without_letters_says_nothing(models: SideModels) -> None:

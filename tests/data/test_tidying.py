@@ -2,7 +2,9 @@ from collections import Counter
 
 import pytest
 
+from kivuko.data.shingles import text_key
 from kivuko.data.tidying import placeholders, tidy
+from kivuko.models.words import Analyzer
 
 
 def test_joiners_stay_where_words_are_spelt_with_them() -> None:
@@ -55,3 +57,19 @@ def test_numbers_behind_a_sign_are_filled_in_unless_they_are_amounts() -> None:
 
 def test_templates_of_web_pages_have_placeholders() -> None:
     assert placeholders("{{ limit }} or less, {{count}}") == ["{{ limit }}", "{{count}}"]
+
+
+def test_only_what_ends_as_a_reference_is_one() -> None:
+    for text in ("News&notes", "Qt &region", "&copy2", "&ampere", "&lt5", "&nosuch; &notit;", "&#39s", "a & b;"):
+        assert tidy(text) == text
+    assert tidy("&copy; &#39;&#x27; &AMP; &quot, &gt&lt &amp.") == "© '' & \", >< &."
+    assert tidy("&amp;lt;") == "&lt;"
+
+
+@pytest.mark.parametrize("text", ["ខ្ញុំ\u200bចង់", "မြန်မာ\u200bစာ", "ພາສາ\u200bລາວ", "ภาษา\u200b\u200bไทย"])
+def test_space_of_no_width_ends_a_word_where_none_are_spaced(text: str) -> None:
+    tidied = tidy(f"\u200b{text}\u200b.")
+    assert tidied.split() == [*text.replace("\u200b", " ").split()[:1], text.rpartition("\u200b")[2] + "."]
+    assert len(Analyzer().words(text)) == 2
+    assert Analyzer().words(text) == Analyzer().words(tidied)
+    assert text_key(text) == text_key(tidy(text))

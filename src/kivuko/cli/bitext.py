@@ -4,18 +4,16 @@ import json
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kivuko.cli.bitext_fertility import fertility
 from kivuko.cli.bitext_lexicon import lexicon
 from kivuko.cli.bitext_mine import mine
+from kivuko.cli.bitext_options import English, FormatName, Language, Translation, bitext_file
 from kivuko.cli.bitext_score import score
 from kivuko.cli.console import read_pairs
-
-if TYPE_CHECKING:
-    from kivuko.data.readers import BitextFile
 
 bitext = typer.Typer(
     no_args_is_help=True,
@@ -29,21 +27,6 @@ bitext.command()(lexicon)
 bitext.command()(mine)
 bitext.command()(score)
 
-FormatName = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="tsv, csv, jsonl, moses, tmx, xliff, po, mo, gettext, tatoeba, bible, stardict, dictd, tei or hub; by "
-        "default by the name. It may also stand before the path: `--bitext gettext:/usr/share/locale`.",
-    ),
-]
-Language = Annotated[
-    str | None, typer.Option(help="ISO 639 code of the translations, for formats that hold several languages.")
-]
-English = Annotated[
-    str | None, typer.Option(help="Column of the English: its name in the first row, or its number from 1; a JSON key.")
-]
-Translation = Annotated[str | None, typer.Option(help="Column of the translation, likewise.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -76,7 +59,7 @@ def leaks(
     found = []
     for path in bitext:
         left_out: Counter[str] = Counter()
-        file = _file(path, format_name, language, english, translation)
+        file = bitext_file(path, format_name, language, english, translation)
         counted = count_leaks(read_pairs(file, left_out), judged)
         found += [(path, folder, leaks, left_out) for folder, leaks in zip(against, counted, strict=True)]
     if as_json:
@@ -103,7 +86,7 @@ def stats(
     from kivuko.report.bitext import print_stats, stats_record
 
     for path in bitext:
-        found = profile(_file(path, format_name, language, english, translation))
+        found = profile(bitext_file(path, format_name, language, english, translation))
         if as_json:
             typer.echo(json.dumps(stats_record(path, found), ensure_ascii=False))
         else:
@@ -158,21 +141,24 @@ def clean(
         raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
     judged = [JudgedTexts(read_collection(folder, split=split)) for folder in against or ()]
     options = CleaningOptions(deviations, near or None, repeats or None)
+    file = bitext_file(bitext, format_name, language, english, translation)
     with staged_directory(out.absolute()) as stage:
-        report = run(_file(bitext, format_name, language, english, translation), stage, options=options, judged=judged)
-        page = cleaning_page(bitext, report, command=f"kivuko {shlex.join(sys.argv[1:])}")
+        report = run(file, stage, options=options, judged=judged)
+        page = cleaning_page(bitext, report, command=_command(sys.argv[1:]))
         (stage / "report.md").write_text(page, encoding="utf-8")
     typer.echo(f"{out}: {report.kept:,} pairs kept, {report.rejected.total():,} rejected; see report.md")
 
 
-def _file(
-    path: Path, format_name: str | None, language: str | None, english: str | None, translation: str | None
-) -> "BitextFile":
-    from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions
-    from kivuko.errors import ConfigError
+def _command(arguments: list[str]) -> str:
+    """Return the command as the report tells it: without what changes where it is written, but not what.
 
-    try:
-        bitext_format = None if format_name is None else BitextFormat(format_name)
-    except ValueError:
-        raise ConfigError(f"--format must be one of {', '.join(BitextFormat)}, got {format_name!r}.") from None
-    return BitextFile.spelled(path, ReaderOptions(bitext_format, language, english, translation))
+    Example:
+        >>> _command(["bitext", "clean", "--bitext", "en sw.tsv", "--out", "clean", "--overwrite"])
+        "kivuko bitext clean --bitext 'en sw.tsv'"
+    """
+    told = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if before != "--out" and argument not in ("--out", "--overwrite") and not argument.startswith("--out=")
+    ]
+    return f"kivuko {shlex.join(told)}"

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kivuko.cli.bitext_options import English, FormatName, Translation, bitext_file
 from kivuko.cli.console import Threads, prepare, read_pairs, say
 
 if TYPE_CHECKING:
     from kivuko.curation.lexicon_induction import Entry
     from kivuko.data.bitext import SentencePair
+    from kivuko.data.readers import BitextFile
     from kivuko.models.word_lexicon import WordLinks
 
 
@@ -50,6 +52,9 @@ def lexicon(
         list[Path] | None,
         typer.Option(help="Dictionary to compare with, `English<TAB>translation`; may be given again."),
     ] = None,
+    format_name: FormatName = None,
+    english: English = None,
+    translation: Translation = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file at --out.")] = False,
     threads: Threads = None,
@@ -70,9 +75,14 @@ def lexicon(
         raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
     check_writable(out)
     to_english = direction is Direction.TO_ENGLISH
-    dictionary = read_dictionary(_pairs(gold, target, Counter()), to_english=to_english) if gold else None
+    dictionary = (
+        read_dictionary(_pairs([bitext_file(path, None, target) for path in gold], Counter()), to_english=to_english)
+        if gold
+        else None
+    )
     left_out: Counter[str] = Counter()
-    pairs = _pairs(bitext, target, left_out)
+    files = [bitext_file(path, format_name, target, english, translation) for path in bitext]
+    pairs = _pairs(files, left_out)
     say(f"{len(pairs):,} sentence pairs")
     prepare(threads)
     entries = ranked_translations(
@@ -109,11 +119,8 @@ def _links(pairs: "list[SentencePair]", model: str | None, teacher: str | None, 
     )
 
 
-def _pairs(paths: list[Path], target: str, left_out: Counter[str]) -> "list[SentencePair]":
-    from kivuko.data.readers import BitextFile, ReaderOptions
-
-    options = ReaderOptions(language=target)
-    return [pair for path in paths for pair in read_pairs(BitextFile.spelled(path, options), left_out)]
+def _pairs(files: "list[BitextFile]", left_out: Counter[str]) -> "list[SentencePair]":
+    return [pair for file in files for pair in read_pairs(file, left_out)]
 
 
 def _record(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kivuko.cli.bitext_options import English, FormatName, Language, Translation, bitext_file
 from kivuko.cli.console import Threads, prepare, say
 
 
@@ -22,14 +23,10 @@ def score(
         float | None, typer.Option(help="Keep this share of the pairs, the best; the others go to NAME.rejected.tsv.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Keep the pairs with this score or a better one.")] = None,
-    format_name: Annotated[
-        str | None, typer.Option("--format", help="As in `kivuko bitext stats`; by default by the name.")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="ISO 639 code of the translations, for moses, tmx and xliff.")
-    ] = None,
-    english: Annotated[str | None, typer.Option(help="Column of the English, by name or number.")] = None,
-    translation: Annotated[str | None, typer.Option(help="Column of the translation, likewise.")] = None,
+    format_name: FormatName = None,
+    language: Language = None,
+    english: English = None,
+    translation: Translation = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     threads: Threads = None,
@@ -38,7 +35,6 @@ def score(
 
     Example: `kivuko bitext score --bitext en-sw.tsv --model swahili --keep 0.7 --out good.tsv`
     """
-    from kivuko.cli.bitext import _file
     from kivuko.curation.filtering import Filter, check_out, rejected_path, write_scored
     from kivuko.errors import ConfigError
 
@@ -54,7 +50,7 @@ def score(
     from kivuko.models.encoder import default_document_model, load_encoder
     from kivuko.report.progress import Counter
 
-    files = [_file(path, format_name, language, english, translation) for path in bitext]
+    files = [bitext_file(path, format_name, language, english, translation) for path in bitext]
     student, encoder = load_encoder(model), load_encoder(teacher or default_document_model(model))
     scorer = QualityScorer(pairs_of(files), student, encoder)
     say(f"at least {scorer.noise:.0%} of the pairs look like sentences drawn at random")

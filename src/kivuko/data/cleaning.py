@@ -216,8 +216,7 @@ def _look_at_trigrams(
         places = left[start : start + _TOGETHER]
         both = [trigrams([flaws.keys[i][side] for i in places]) for side in (0, 1)]
         if sides is not None:
-            scores = zip(*(sides.score(texts, side) for side, texts in enumerate(both)), strict=True)
-            for i, each in zip(places, scores, strict=True):
+            for i, each in zip(places, sides.score(*both), strict=True):
                 flaws.found[i] = wrong_language(each, options.deviations)
         if near is not None and signatures is not None:
             signatures[places] = near.keys(*both)

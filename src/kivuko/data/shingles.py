@@ -11,6 +11,8 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from kivuko.data.tidying import space_words
+
 Shingles = NDArray[np.uint64]
 
 _IGNORABLE = regex.compile(r"\p{Cf}+")
@@ -35,7 +37,7 @@ def text_key(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split())
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", space_words(text)).casefold())
     return " ".join(_IGNORABLE.sub("", folded).split())
 
 

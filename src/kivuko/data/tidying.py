@@ -3,15 +3,23 @@
 import html
 import unicodedata
 from collections import Counter
+from html.entities import html5
 
 import regex
 
 # Joiners spell words in Persian and in Indic scripts; everything else that is invisible goes.
 _INVISIBLE = regex.compile(r"\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Co}|\p{Cs}|\ufffe|\uffff")
+# Scripts without spaces between words, where a space of no width may stand for one.
+_UNSPACED = r"\p{Khmer}\p{Lao}\p{Myanmar}\p{Thai}"
+_WORD_END = regex.compile(rf"(?<=[{_UNSPACED}])\u200b+(?=[{_UNSPACED}])")
 # Behind these scripts, behind digits, spaces and punctuation, no joiner spells anything.
 _IDLE_JOINER = regex.compile(
     r"(?:(?<=[\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Ethiopic}\p{Han}\p{Kana}\p{Hira}"
     r"\p{Hangul}\p{N}\p{P}\s])|^)[\u200c\u200d]+"
+)
+# Without a semicolon these four only, and only where no word goes on: `News&notes` holds no reference to `not`.
+_REFERENCE = regex.compile(
+    r"&(?:#[0-9]{1,9}+|#[xX][0-9A-Fa-f]{1,8}+|[A-Za-z][A-Za-z0-9]{1,31}+);|&(?:amp|lt|gt|quot)(?![\p{L}\p{N};])"
 )
 _BREAK = regex.compile(r"<(?:br|p|div|li|tr|td|h\d)\b[^<>]*>", regex.IGNORECASE)
 _TAG = regex.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
@@ -39,6 +47,7 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
 
     Letters are composed by NFC, which changes none into another, unlike NFKC. Joiners stay where they spell words.
     Arabic letters in the shapes of old fonts become letters, Malayalam chillus and the Bengali khanda ta have one code.
+    A space of no width becomes a plain one where `space_words` says so.
 
     Args:
         text: A side of a pair.
@@ -51,16 +60,50 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
         True
     """
     if "&" in text:
-        text = _step("character references", text, html.unescape(text), steps)
+        text = _step("character references", text, resolve_references(text), steps)
     if "<" in text:
         text = _step("tags", text, _TAG.sub("", _BREAK.sub(" ", text)), steps)
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     text = " ".join(text.split())
-    text = _step("invisible characters", text, _IDLE_JOINER.sub("", _INVISIBLE.sub("", text)), steps)
+    visible = _IDLE_JOINER.sub("", _INVISIBLE.sub("", space_words(text)))
+    text = _step("invisible characters", text, visible, steps)
     letters = _ARABIC_SHAPES.sub(lambda found: unicodedata.normalize("NFKC", found[0]).replace("\u0640", ""), text)
     letters = _SPELT.sub(lambda found: _ATOMIC[found[0]], letters)
     return " ".join(_step("letters", text, unicodedata.normalize("NFC", letters), steps).split())
+
+
+def space_words(text: str) -> str:
+    r"""Write a space for U+200B between letters of Khmer, Lao, Burmese and Thai, where it ends a word.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> space_words("\u0e01\u200b\u0e02 a\u200bb") == "\u0e01 \u0e02 a\u200bb"
+        True
+    """
+    return str(_WORD_END.sub(" ", text)) if "\u200b" in text else text
+
+
+def resolve_references(text: str) -> str:
+    """Resolve the character references of HTML that end in a semicolon.
+
+    Without one `&amp`, `&lt`, `&gt` and `&quot` are resolved too, unless a letter or digit follows.
+
+    Args:
+        text: As it stands in a page.
+
+    Example:
+        >>> resolve_references("Fish &amp; &#99;hips, &lt 5: News&notes &notit;")
+        'Fish & chips, < 5: News&notes &notit;'
+    """
+    return str(_REFERENCE.sub(_resolved, text))
+
+
+def _resolved(reference: regex.Match[str]) -> str:
+    told = reference[0].removesuffix(";")
+    return html.unescape(f"{told};") if told[1] == "#" else html5.get(f"{told[1:]};", reference[0])
 
 
 def placeholders(text: str, other: str = "") -> list[str]:

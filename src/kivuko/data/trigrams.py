@@ -34,6 +34,17 @@ class Trigrams(NamedTuple):
         totals: NDArray[np.float64] = np.concatenate([[0.0], np.cumsum(values)])
         return totals[self.starts[1:]] - totals[self.starts[:-1]]
 
+    def shared_with(self, others: "Trigrams") -> NDArray[np.bool_]:
+        """Say of each trigram whether the text at the same place among as many others has it too.
+
+        Example:
+            >>> trigrams(["ab", "ab"]).shared_with(trigrams(["ab", ""])).tolist()
+            [True, True, False, False]
+        """
+        shared = np.zeros(len(self.members), np.bool_)
+        _share(self.members, self.starts, others.members, others.starts, shared)
+        return shared
+
 
 def trigrams(keys: Sequence[str]) -> Trigrams:
     """Return the distinct trigrams of the letters, marks and digits of some keys, as `shingles` packs them.
@@ -102,3 +113,14 @@ def _pack(points, ends, kinds, members, starts):
                     kept += 1
             written = kept
     starts[len(ends)] = written
+
+
+@machine_code
+@no_type_check
+def _share(members, starts, others, other_starts, shared):
+    for text in range(len(starts) - 1):
+        other, end = other_starts[text], other_starts[text + 1]
+        for place in range(starts[text], starts[text + 1]):
+            while other < end and others[other] < members[place]:
+                other += 1
+            shared[place] = other < end and others[other] == members[place]

@@ -8,6 +8,7 @@ import Stemmer  # type: ignore[import-not-found]
 from pydantic import field_validator
 
 from kivuko.config import Frozen
+from kivuko.data.tidying import space_words
 
 _WORD = regex.compile(r"[\p{Letter}\p{Number}\p{Mark}]+")
 # Diacritics of Latin, Greek and Cyrillic only: the vowel signs of Indic scripts are marks too, and stay.
@@ -18,10 +19,11 @@ _SOFT = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060"))  # invisible, 
 class Analyzer(Frozen):
     """How a text is cut into words, and which words count as the same.
 
-    In this order: NFKC and case folding; soft hyphens and joiners removed; diacritics of Latin, Greek and Cyrillic
-    letters removed, if so wished; words are runs of letters, digits and marks, so that an apostrophe or a hyphen ends
-    a word in queries and documents alike; a Snowball stemmer, if one is named. There are no stop words: the weight of
-    a word falls with the documents that have it. A language written without spaces is not segmented.
+    In this order: U+200B as a space where it ends a word (`space_words`); NFKC and case folding; soft hyphens and
+    joiners removed; diacritics of Latin, Greek and Cyrillic letters removed, if so wished; words are runs of letters,
+    digits and marks, so that an apostrophe or a hyphen ends a word in queries and documents alike; a Snowball stemmer,
+    if one is named. There are no stop words: the weight of a word falls with the documents that have it. A language
+    written without spaces is not segmented, but by U+200B.
 
     Attributes:
         stemmer: Name of a Snowball algorithm (`english`, `finnish`), or None.
@@ -46,7 +48,7 @@ class Analyzer(Frozen):
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text in their order."""
-        text = unicodedata.normalize("NFKC", text).casefold().translate(_SOFT)
+        text = unicodedata.normalize("NFKC", space_words(text)).casefold().translate(_SOFT)
         if self.fold_diacritics:
             text = unicodedata.normalize("NFC", _DIACRITIC.sub("", unicodedata.normalize("NFD", text)))
         return self.stems(_WORD.findall(text))

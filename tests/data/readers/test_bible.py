@@ -272,3 +272,24 @@ def test_what_is_no_bible_is_refused(tmp_path: Path, content: str, said: str) ->
 def test_one_bible_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="two paths"):
         list(BitextFile.spelled(Path(f"bible:{tmp_path}/en.usfm"), ReaderOptions()))
+
+
+def test_empty_verse_is_not_joined_and_may_stand_in_the_one_before(tmp_path: Path) -> None:
+    english = usfm(
+        tmp_path / "en.usfm", "1 one", "2-3 two three", "4 four", "5 five", "6 six", "7 seven", "8", "9 nine"
+    )
+    translation = beblia(
+        tmp_path / "sw.xml",
+        dict(zip("123456789", ["moja", "", "tatu", "nne", "", "", "saba", "", "tisa"], strict=True)),
+    )
+    behind = "the next verse is empty, and may stand in this one"
+    assert [record[1:4] for record in paired(english, translation)] == [
+        ("one", "moja", behind),
+        ("two three", "tatu", "empty verse among verses taken together"),
+        ("four", "nne", behind),
+        ("five", "", ""),
+        ("six", "", ""),
+        ("seven", "saba", ""),
+        ("", "", ""),
+        ("nine", "tisa", ""),
+    ]

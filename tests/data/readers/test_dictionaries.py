@@ -107,6 +107,33 @@ def test_name_says_that_the_translations_are_the_english(tmp_path: Path) -> None
     assert record[1:3] == ("house", "nyumba")
 
 
+@pytest.mark.parametrize("name", ["Swahili_English", "quick_swahili-english", "SwahiliToEnglish", "my-new-sw_en"])
+def test_names_of_languages_say_so_too(tmp_path: Path, name: str) -> None:
+    (record,) = BitextFile(stardict(tmp_path, {"mbwa": "dog"}, name=name))
+    assert record[1:3] == ("dog", "mbwa")
+
+
+def test_dictionary_says_itself_which_side_is_english(tmp_path: Path) -> None:
+    star = stardict(tmp_path, {"mbwa": "dog"}, name="kamusi")
+    star.write_text(star.read_text() + "bookname=Swahili - English\n", encoding="utf-8")
+    short = dictd(tmp_path, {"00databaseshort": "Swahili-English FreeDict", "mbwa": "dog"}, name="short")
+    title = "<teiHeader><fileDesc><titleStmt><title>Swahili-English</title></titleStmt></fileDesc></teiHeader>"
+    swahili = TEI.replace("dog", "mbwa", 1).replace("mbwa</quote>", "dog</quote>", 1)
+    (tmp_path / "title.tei").write_text(swahili.replace("<text>", f"{title}<text>"), encoding="utf-8")
+    coded = swahili.replace("<body>", '<body xml:lang="sw">').replace('"trans"', '"trans" xml:lang="en"')
+    (tmp_path / "coded.tei").write_text(coded, encoding="utf-8")
+    for path in (star, short, tmp_path / "title.tei", tmp_path / "coded.tei"):
+        assert next(iter(BitextFile(path)))[1:3] == ("dog", "mbwa")
+
+
+@pytest.mark.parametrize("name", ["kamusi", "Oxford_English", "de-fr", "English-Swahili-English"])
+def test_dictionary_of_which_nothing_says_it_warns(tmp_path: Path, name: str) -> None:
+    path = stardict(tmp_path, ENTRIES, name=name)
+    with pytest.warns(UserWarning, match="give --english 2 --translation 1"):
+        assert list(BitextFile(path)) == EXPECTED
+    assert list(BitextFile(path, ReaderOptions(english="1", translation="2"))) == EXPECTED
+
+
 def test_columns_say_so_where_the_name_does_not(tmp_path: Path) -> None:
     path = stardict(tmp_path, {"nyumba": "house"}, name="kamusi")
     (record,) = BitextFile(path, SWAPPED)

@@ -57,6 +57,8 @@ def test_parquet_and_another_split_are_read(tmp_path: Path) -> None:
 def test_named_columns_take_precedence_and_must_be_there(tmp_path: Path) -> None:
     path = folder(tmp_path / "opus", [{"source": "Yes.", "pair": {"so": "Ndiyo."}}])
     assert read(f"hub:{path}", ReaderOptions(english="source", translation="pair.so")) == [YES]
+    dotted = folder(tmp_path / "dotted", [{"t.en": "Yes.", "t.so": "Ndiyo."}])
+    assert read(f"hub:{dotted}", ReaderOptions(english="t.en", translation="t.so")) == [YES]
     with pytest.raises(DataError, match="no column source or x; it has source, pair"):
         read(f"hub:{path}", ReaderOptions(english="source", translation="x"))
     with pytest.raises(ConfigError, match="--english and --translation"):

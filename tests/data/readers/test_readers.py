@@ -199,6 +199,13 @@ def test_json_lines_without_the_keys_are_flaws(tmp_path: Path) -> None:
     assert len(found) == 4
 
 
+def test_json_keys_with_dots_are_of_objects_within_objects(tmp_path: Path) -> None:
+    content = '{"t": {"en": "Yes.", "sw": "Ndiyo."}}\n{"t.en": "Yes.", "t": {"en": "x", "sw": "Ndiyo."}}\n{"t": "x"}\n'
+    found = records(tmp_path / "a.jsonl", content, ReaderOptions(english="t.en", translation="t.sw"))
+    assert [record[1:3] for record in found[:2]] == [YES[1:3]] * 2
+    assert "no JSON object with strings under 't.en'" in found[2].flaw
+
+
 def test_half_a_surrogate_pair_is_a_flaw(tmp_path: Path) -> None:
     (record,) = records(tmp_path / "a.jsonl", '{"english": "\\ud800", "translation": "x"}')
     assert "surrogate" in record.flaw

@@ -1,4 +1,6 @@
 import bz2
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,39 @@ def test_language_is_needed_and_has_to_be_there(tmp_path: Path) -> None:
         export(tmp_path, "1\t11\n", ENGLISH, SWAHILI, language=None)
     with pytest.raises(DataError, match="no sentence in 'so'"):
         export(tmp_path, "1\t11\n", ENGLISH, SWAHILI, language="so")
+
+
+def packed(path: Path, *contents: str) -> Path:
+    """Pack files into a tar archive, compressed as its name says."""
+    with tarfile.open(path, f"w:{path.suffix.removeprefix('.').replace('tar', '').replace('tgz', 'gz')}") as archive:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number}.csv")
+            member.size = len(content.encode())
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return path
+
+
+@pytest.mark.parametrize("name", ["links.tar.bz2", "links.tgz", "links.tar"])
+def test_archive_of_one_file_is_read_as_that_file(tmp_path: Path, name: str) -> None:
+    links = packed(tmp_path / name, "1\t11\n2\t12\n")
+    (tmp_path / "sentences.csv").write_text(ENGLISH + SWAHILI, encoding="utf-8")
+    options = ReaderOptions(BitextFormat.TATOEBA, "sw")
+    path = Path(f"{links},{tmp_path / 'sentences.csv'}")
+    assert list(BitextFile(path, options)) == [Record(1, "Yes.", "Ndiyo."), Record(2, "No.", "Siyo.")]
+    packed(links, "1\t11\n", "2\t12\n")
+    with pytest.raises(DataError, match="more files than one"):
+        list(BitextFile(path, options))
+    packed(links)
+    with pytest.raises(DataError, match="without a file"):
+        list(BitextFile(path, options))
+
+
+def test_archive_that_is_cut_is_refused(tmp_path: Path) -> None:
+    links = packed(tmp_path / "links.tar", "1\t11\n" * 1000)
+    links.write_bytes(links.read_bytes()[:2000])
+    (tmp_path / "sentences.csv").write_text(ENGLISH + SWAHILI, encoding="utf-8")
+    with pytest.raises(DataError, match="Is it whole"):
+        list(BitextFile(Path(f"{links},{tmp_path / 'sentences.csv'}"), ReaderOptions(BitextFormat.TATOEBA, "sw")))
+    links.write_text("1\t11\n", encoding="utf-8")
+    with pytest.raises(DataError, match="Is it whole"):
+        list(BitextFile(Path(f"{links},{tmp_path / 'sentences.csv'}"), ReaderOptions(BitextFormat.TATOEBA, "sw")))

@@ -1,7 +1,8 @@
 """Translations in what a dictionary says of a word, which is text for people."""
 
-import html
 import re
+
+from kivuko.data.tidying import resolve_references
 
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/def|/dtrn|/tr|/td)\b[^<>]*>", re.IGNORECASE)
 # The word itself, its sound, its part of speech, examples and comments (XDXF). The search for the end of one stops
@@ -24,7 +25,7 @@ def plain_text(markup: str) -> str:
         >>> plain_text("<k>dog</k><br/><b>mbwa</b> <ex>a dog barks</ex>").strip()
         'mbwa'
     """
-    return html.unescape(_TAG.sub("", _BREAK.sub("\n", _DROPPED.sub("", markup))))
+    return resolve_references(_TAG.sub("", _BREAK.sub("\n", _DROPPED.sub("", markup))))
 
 
 def translations_in(text: str, headword: str) -> tuple[str, ...]:

@@ -1,13 +1,16 @@
 """Readers of bilingual dictionaries: StarDict, dictd and FreeDict's TEI, as word pairs with weights."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from lxml import etree
 
 from kivuko.data.readers.definitions import plain_text, translations_in
+from kivuko.data.readers.directions import english_is_first
 from kivuko.data.readers.markup import elements, text_of
 from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
 from kivuko.data.readers.streams import MAX_LINE_BYTES, read_lines, read_whole
@@ -19,7 +22,8 @@ _DIGITS = {
     digit: value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
 _NUMBER = re.compile("[A-Za-z0-9+/]{1,11}")
-_ENGLISH = ("en", "eng")
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_ENTRIES_THAT_TELL = 20
 
 
 class _Entry(NamedTuple):
@@ -36,7 +40,7 @@ def read_stardict(path: Path, options: ReaderOptions) -> Iterator[Record]:
     Args:
         path: The `.ifo` file.
         options: `english="2"`, `translation="1"` say that the headwords are not the English; else the name does
-            (`swh-eng`), or they are.
+            (`swh-eng`, `Swahili_English`), or what the dictionary says of itself, or they are, with a warning.
 
     Raises:
         DataError: If a file is missing, damaged, or not of the length that the `.ifo` says.
@@ -49,22 +53,28 @@ def read_stardict(path: Path, options: ReaderOptions) -> Iterator[Record]:
         )
     content = read_whole(_beside(path, ".dict"), limit=MAX_DICTIONARY_BYTES)
     width = 8 if told.get("idxoffsetbits") == "64" else 4
-    return _records(_stardict_entries(index, content, width, told.get("sametypesequence", "")), path, options)
+    return _records(
+        _stardict_entries(index, content, width, told.get("sametypesequence", "")),
+        path,
+        options,
+        [told.get("bookname", "")],
+    )
 
 
 def read_dictd(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read the dictionary of an `.index` file with the `.dict` or `.dict.dz` beside it, as `read_stardict` does."""
     content = read_whole(_beside(path, ".dict"), limit=MAX_DICTIONARY_BYTES)
-    return _records(_dictd_entries(path, content), path, options)
+    return _records(_dictd_entries(path, content), path, options, _dictd_title(path, content))
 
 
 def read_tei(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read FreeDict's TEI: the first spelling and the translations of each entry, as `read_stardict` does."""
-    return _records(map(_tei_entry, elements(path, "entry")), path, options)
+    return _records(map(_tei_entry, elements(path, "entry")), path, options, _tei_languages(path))
 
 
-def _records(entries: Iterable[_Entry], path: Path, options: ReaderOptions) -> Iterator[Record]:
-    is_english = _headwords_are_english(path, options)
+def _records(entries: Iterable[_Entry], path: Path, options: ReaderOptions, told: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of entries; `told` is what the dictionary says of its languages, in words."""
+    is_english = _headwords_are_english(path, options, told)
     found = False
     for number, (headword, translations, flaw) in enumerate(entries, start=1):
         found = True
@@ -79,7 +89,7 @@ def _records(entries: Iterable[_Entry], path: Path, options: ReaderOptions) -> I
         raise DataError(f"{path} is a dictionary without an entry.")
 
 
-def _headwords_are_english(path: Path, options: ReaderOptions) -> bool:
+def _headwords_are_english(path: Path, options: ReaderOptions, described: Iterable[str]) -> bool:
     told = (options.english, options.translation)
     if told != (None, None):
         if told not in (("1", "2"), ("2", "1")):
@@ -88,8 +98,15 @@ def _headwords_are_english(path: Path, options: ReaderOptions) -> bool:
                 f"--translation 1, or the other way round, not {told[0]} and {told[1]}."
             )
         return told[0] == "1"
-    languages = re.search(r"(?<![a-z])([a-z]{2,3})-([a-z]{2,3})(?![a-z])", path.name.lower())
-    return languages is None or languages[1] in _ENGLISH or languages[2] not in _ENGLISH
+    is_first = english_is_first(chain([path.name], described))
+    if is_first is None:
+        warnings.warn(
+            f"{path}: nothing says which side is English, so the headwords are taken for it. If they are not, give "
+            "--english 2 --translation 1, or the files a name with both codes (`swh-eng`); if they are, --english 1 "
+            "--translation 2.",
+            stacklevel=2,
+        )
+    return is_first is not False
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -154,6 +171,15 @@ def _dictd_entries(path: Path, content: bytes) -> Iterator[_Entry]:
         yield _entry(columns[3] if len(columns) > 3 else columns[0], text, flaw)
 
 
+def _dictd_title(path: Path, content: bytes) -> Iterator[str]:
+    """Yield what the database calls itself."""
+    for line in read_lines(path):
+        columns = line.text.split("\t")
+        if columns[0] in ("00databaseshort", "00-database-short") and all(map(_NUMBER.fullmatch, columns[1:3])):
+            start, size = map(_number, columns[1:3])
+            yield content[start : start + min(size, MAX_LINE_BYTES)].decode(errors="replace")
+
+
 def _number(digits: str) -> int:
     """Read a number of dictd's index, whose digits are those of base64.
 
@@ -191,6 +217,26 @@ def _tei_entry(entry: etree._Element) -> _Entry:
         and (etree.QName(element).localname == "tr" or _is_translation(element.getparent()))
     ]
     return _Entry(headword, tuple(dict.fromkeys(text for text in found if text)), "" if headword else "no headword")
+
+
+def _tei_languages(path: Path) -> Iterator[str]:
+    """Yield the languages of the first entries, `sw-en`, and the title."""
+    titles = []
+    for element in islice(elements(path, "titleStmt", "entry"), _ENTRIES_THAT_TELL):
+        if etree.QName(element).localname == "titleStmt":
+            titles.append(text_of(element))
+            continue
+        headword = next((_language(form) for form in element.iter("{*}orth", "{*}form")), "")
+        translations = (each for each in element.iter("{*}quote", "{*}tr") if _is_translation(each.getparent()))
+        if headword and (translation := next(map(_language, translations), "")):
+            yield f"{headword}-{translation}"
+    yield from titles
+
+
+def _language(element: etree._Element) -> str:
+    """Return the language that an element says it is in, or one around it below the whole document."""
+    told = (each.get(_LANGUAGE, "") for each in (element, *element.iterancestors()) if each.getparent() is not None)
+    return next((language.partition("-")[0].lower() for language in told if language), "")
 
 
 def _is_translation(parent: etree._Element | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kivuko.data.formats.tatoeba import ISO_639_3
-from kivuko.data.readers.records import ReaderOptions, Record
+from kivuko.data.readers.records import ReaderOptions, Record, value_under
 from kivuko.errors import ConfigError, DataError
 
 _PAIR_OF_LANGUAGES = re.compile(r"[a-z]{2,3}[-_][a-z]{2,3}")
@@ -35,7 +35,7 @@ def read_hub(path: Path, options: ReaderOptions) -> Iterator[Record]:
         columns: tuple[str, str] | None = None
         for number, row in enumerate(rows, start=1):
             columns = columns or _columns(path, row, options)
-            english, translation = (_value(row, column) for column in columns)
+            english, translation = (value_under(row, column) for column in columns)
             if isinstance(english, str) and isinstance(translation, str):
                 yield Record(number, english, translation)
             else:
@@ -66,24 +66,17 @@ def _columns(path: Path, row: Mapping[str, Any], options: ReaderOptions) -> tupl
         raise ConfigError("Give both columns, --english and --translation, or neither.")
     if options.english is not None and options.translation is not None:
         told = (options.english, options.translation)
-        if any(column.partition(".")[0] not in row for column in told):
+        if any(column not in row and column.partition(".")[0] not in row for column in told):
             raise DataError(f"{path}: there is no column {' or '.join(told)}; it has {', '.join(row)}.")
         return told
     english = ("translation.en", "translation.eng", "en", "eng", "english")
     code = options.language or ""
     codes = [each for each in (code, ISO_639_3.get(code, "")) if each]
     translation = [f"translation.{each}" for each in codes] + codes + ["translation"]
-    found = [next((c for c in columns if isinstance(_value(row, c), str)), None) for columns in (english, translation)]
+    found = [next((c for c in each if isinstance(value_under(row, c), str)), None) for each in (english, translation)]
     if found[0] is None or found[1] is None:
         raise ConfigError(
             f"{path}: its columns {', '.join(row)} do not say which is English and which is the translation. Give "
             f"{'--english and --translation' if code else '--language, or --english and --translation'}."
         )
     return found[0], found[1]
-
-
-def _value(row: Mapping[str, Any], column: str) -> Any:
-    value: Any = row
-    for key in [column] if column in row else column.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

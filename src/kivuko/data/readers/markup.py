@@ -1,6 +1,5 @@
 """Readers of translation memories in XML: TMX and XLIFF."""
 
-import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from lxml import etree
 from kivuko.data.formats.tatoeba import ISO_639_3
 from kivuko.data.readers.records import ReaderOptions, Record
 from kivuko.data.readers.streams import open_stream, read_whole
+from kivuko.data.tidying import resolve_references
 from kivuko.errors import ConfigError, DataError
 
 _TWO_LETTERS = {"eng": "en"} | {three: two for two, three in ISO_639_3.items()}
@@ -164,7 +164,7 @@ def reference_text(node: etree._Element) -> str:
 
     One that HTML does not know stays as it is written. Comments and processing instructions have no text.
     """
-    return html.unescape(node.text or "") if node.tag is etree.Entity else ""
+    return resolve_references(node.text or "") if node.tag is etree.Entity else ""
 
 
 def is_in_language(tag: str, language: str) -> bool:

@@ -1,9 +1,10 @@
 """What readers of parallel text yield, and what they are told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kivuko.errors import ConfigError
 
@@ -56,7 +57,7 @@ class ReaderOptions:
         format: Its format; None goes by the name of the file.
         language: ISO 639 code of the translations; needed by formats that hold several languages.
         english: Column of the English: its name in the first row, or its number from 1 in a file without such a row;
-            in JSON lines the key.
+            in JSON lines and data sets of the hub the key, `translation.en` for one within another.
         translation: Column of the translation.
     """
 
@@ -79,6 +80,20 @@ def spelled_format(argument: Path) -> tuple[BitextFormat | None, Path]:
     if colon and rest and name in set(BitextFormat) and not argument.exists():
         return BitextFormat(name), Path(rest)
     return None, argument
+
+
+def value_under(row: Mapping[str, Any], key: str) -> Any:
+    """Return what stands under a key, with dots for one within others; one that is written so comes first.
+
+    Example:
+        >>> value_under({"pair": {"en": "Yes."}}, "pair.en"), value_under({"pair.en": "No.", "pair": {}}, "pair.en")
+        ('Yes.', 'No.')
+        >>> value_under({"pair": "Yes."}, "pair.en")
+    """
+    value: Any = row
+    for part in [key] if key in row else key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def two_paths(path: Path) -> tuple[Path, Path]:

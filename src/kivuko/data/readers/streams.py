@@ -3,6 +3,7 @@
 import bz2
 import io
 import lzma
+import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 import zstandard
 
 from kivuko.data.pairs import MAX_LINE_CHARACTERS
+from kivuko.data.readers.records import COMPRESSED
 from kivuko.errors import DataError
 
 MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
@@ -24,6 +26,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _MAX_DICTIONARY_BYTES = 1 << 28
 # A kilobyte of a hostile zstandard file can become 32 megabytes, one of bzip2 20.
 _CHUNK_BYTES = 1024
+_TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz"}
 
 
 class Line(NamedTuple):
@@ -56,14 +59,40 @@ class _Decompressor(Protocol):
 def open_stream(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading bytes, decompressed if its name ends in `.gz`, `.dz`, `.bz2`, `.xz` or `.zst`.
 
+    Of a tar archive (`.tar`, `.tar.bz2`, `.tgz`), the one file in it.
+
     Raises:
-        DataError: If there is no such file; while reading, if it is truncated, damaged, or an archive bomb: more than
-            `MAX_RATIO` times its size and more than `FREE_BYTES`.
+        DataError: If there is no such file; while reading, if it is truncated, damaged, a tar archive of another number
+            of files than one, or an archive bomb: more than `MAX_RATIO` times its size and more than `FREE_BYTES`.
     """
     if not path.is_file():
         raise DataError(f"Bitext {path}: expected a file, found {'a folder' if path.is_dir() else 'no such file'}.")
-    with reporting_damage(path), path.open("rb") as file, decompressed(file, path.suffix, path) as stream:
-        yield stream
+    suffix = _TARS.get(path.suffix.lower(), path.suffix)
+    name = path.name.lower()
+    is_tar = path.suffix.lower() in _TARS or name.endswith((".tar", *(f".tar{each}" for each in COMPRESSED)))
+    with reporting_damage(path), path.open("rb") as file, decompressed(file, suffix, path) as stream:
+        if is_tar:
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                yield from _only_file(archive, path)
+        else:
+            yield stream
+
+
+def _only_file(archive: tarfile.TarFile, path: Path) -> Iterator[BinaryIO]:
+    """Yield the one file of a tar archive once, and see afterwards that there is no other."""
+    is_read = False
+    for member in archive:
+        if not member.isfile():
+            continue
+        content = archive.extractfile(member)
+        if is_read or content is None:
+            raise DataError(
+                f"{path} holds more files than one. Unpack it (`tar xf {path.name}`) and name the one to read."
+            )
+        is_read = True
+        yield cast("BinaryIO", content)
+    if not is_read:
+        raise DataError(f"{path} is a tar archive without a file in it.")
 
 
 @contextmanager
@@ -101,7 +130,7 @@ def reporting_damage(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, tarfile.TarError) as error:
         raise DataError(f"{path} cannot be read: {error}. Is it whole?") from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kivuko.data.lines import is_encodable
-from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
+from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record, value_under
 from kivuko.data.readers.streams import MAX_LINE_BYTES, Line, read_lines
 from kivuko.errors import ConfigError, DataError
 
@@ -48,7 +48,10 @@ def read_csv(path: Path, options: ReaderOptions) -> Iterator[Record]:
 
 
 def read_json_lines(path: Path, options: ReaderOptions) -> Iterator[Record]:
-    """Read an object a line, with the keys `english` and `translation` unless `options` names others."""
+    """Read an object a line, with the keys `english` and `translation` unless `options` names others.
+
+    A key may have dots for objects within objects: `translation.en`.
+    """
     keys = (options.english or "english", options.translation or "translation")
     for line in read_lines(path):
         if not line.text.strip():
@@ -59,7 +62,7 @@ def read_json_lines(path: Path, options: ReaderOptions) -> Iterator[Record]:
             value = {} if line.flaw else json.loads(line.text)
         except (ValueError, RecursionError):
             value = None
-        english, translation = (value.get(key) if isinstance(value, dict) else None for key in keys)
+        english, translation = (value_under(value, key) if isinstance(value, dict) else None for key in keys)
         if isinstance(english, str) and isinstance(translation, str):
             is_text = is_encodable(english) and is_encodable(translation)
             yield (
