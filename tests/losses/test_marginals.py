@@ -72,7 +72,8 @@ def features_of(encoder: MultiVectorEncoder, sentences: list[str]) -> dict[str, 
 def test_lengths_are_those_before_normalization(tiny_encoder: MultiVectorEncoder, sentences: list[str]) -> None:
     student = copy.deepcopy(tiny_encoder).eval()
     with torch.no_grad():
-        student[0].auto_model.encoder.layer[-1].output.LayerNorm.weight.uniform_(0, 2)
+        weight = student[0].auto_model.encoder.layer[-1].output.LayerNorm.weight
+        weight.copy_(torch.linspace(0, 2, len(weight)))
     columns = [features_of(student, sentences[1:4]), features_of(tiny_encoder, sentences[:3])]
     transport = TransportLoss(student, tiny_encoder, marginals="norm")
     mixture = MixtureLoss(
