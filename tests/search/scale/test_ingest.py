@@ -140,8 +140,10 @@ def test_numbers_of_workers_and_batches_are_positive(cluster: None, tmp_path: Pa
         ingest_with_workers(flat, [], Encoding("tiny", batch_size=0), workers=1)
 
 
-def assert_same(made: FlatStore, expected: FlatStore) -> None:
-    assert made.doc_ids == expected.doc_ids
+def assert_same(made: FlatStore, expected: FlatStore, *, in_order: bool = True) -> None:
+    if in_order:
+        assert made.doc_ids == expected.doc_ids
+    assert sorted(made.doc_ids) == sorted(expected.doc_ids)
     for doc_id in expected.doc_ids:
         assert made.get(doc_id) == expected.get(doc_id)
         np.testing.assert_allclose(made.embeddings(doc_id), expected.embeddings(doc_id), atol=0.01)
@@ -202,7 +204,8 @@ def test_a_worker_that_writes_by_itself_and_is_killed_adds_everything_once(
     encoding = Encoding(str(tiny_encoder_dir), language="sw", batch_size=4)
     ingest_by_workers(lambda: FlatStore(directory), many, encoding, workers=1, progress=kill)
     assert killed
-    assert_same(FlatStore(directory, verify=True), alone)
+    # The portion of a killed worker may be written behind the next one.
+    assert_same(FlatStore(directory, verify=True), alone, in_order=False)
 
 
 @pytest.mark.slow
