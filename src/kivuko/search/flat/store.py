@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from kivuko.errors import ConfigError, DataError
 from kivuko.search.flat.gpu import usable_gpu
+from kivuko.search.flat.lock import LOCK, holding
 from kivuko.search.flat.manifest import (
     MANIFEST,
     SMALLEST_DIM,
@@ -27,7 +28,6 @@ from kivuko.search.flat.segment import checked, valid_embeddings, write_segment
 from kivuko.search.flat.state import State, open_state, sweep
 from kivuko.search.store import Entry, FieldValue, Match, Passage, check_where
 
-LOCK = "writer.lock"
 ADVISED_PASSAGES = 100_000  # a query takes time in proportion; beyond this many, tenths of seconds on one core
 WASTE = 0.2  # the share of deleted passages that `tidy` leaves
 MANY_SEGMENTS = 64  # that `tidy` leaves: each write makes one, and a query looks into each
@@ -188,7 +188,7 @@ class FlatStore:
         Raises:
             ConfigError: If another process is writing, or another thread or object of this one.
         """
-        with _holding(self._lock, self.directory):
+        with holding(self._lock, self.directory):
             self.refresh()
             yield
 
@@ -360,7 +360,7 @@ def create_store(
     )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _holding(FileLock(directory / LOCK, timeout=0), directory):
+        with holding(FileLock(directory / LOCK, timeout=0), directory):
             if is_flat_store(directory):
                 raise DataError(f"The store {directory} exists already: open it, or choose another directory.")
             write_manifest(manifest, directory)
@@ -396,19 +396,3 @@ def open_or_create(
     store = FlatStore(directory)
     store.manifest.refuse_other_model(store.location, model_name, model_digest, dim)
     return store
-
-
-@contextmanager
-def _holding(lock: FileLock, directory: Path) -> Iterator[None]:
-    """Keep every other writer out. The lock's file stays: one that was removed could be held by two."""
-    try:
-        (directory / LOCK).touch()  # says what is wrong where nothing can be written; the lock would wait for a writer
-        lock.acquire()
-    except Timeout:
-        raise ConfigError(f"Another process is writing {directory}: try again when it is done.") from None
-    except OSError as error:
-        raise DataError(f"The store {directory} cannot be written: {error}.") from error
-    try:
-        yield
-    finally:
-        lock.release()
