@@ -2,6 +2,7 @@
 import { ask, showProblem } from "./api.js";
 import { directionOf, wordDirection } from "./bidi.js";
 import { announce, byId, focusOnly, make } from "./dom.js";
+import { fieldButtons, filters, readFilters, setFilters, startFiltering } from "./filters.js";
 import { message, number, say } from "./interface.js";
 import { light, markedText, pairLine, pairsOf, pairTable, spokenPairs } from "./why.js";
 
@@ -25,6 +26,7 @@ export function startSearching(itsLanguages, itsCollections) {
     if (!byId("query").value.trim()) return;
     const asked = { q: byId("query").value, language: byId("language").value, in: byId("collection").value };
     if (byId("ranker").value !== "maxsim") asked.by = byId("ranker").value;
+    if (Object.keys(filters()).length) asked.where = JSON.stringify(filters());
     const address = `#${new URLSearchParams(asked)}`;
     if (address !== location.hash) history.pushState(null, "", address);
     search();
@@ -32,6 +34,8 @@ export function startSearching(itsLanguages, itsCollections) {
   byId("query").addEventListener("input", showDirection);
   byId("language").addEventListener("change", showLanguage);
   for (const id of ["language", "collection"]) byId(id).addEventListener("change", showRankers);
+  byId("collection").addEventListener("change", () => setFilters({})); // another one has other fields
+  startFiltering(() => byId("search-form").requestSubmit());
   byId("ranker").addEventListener("change", () => results.length && byId("search-form").requestSubmit());
   for (const radio of document.getElementsByName("method")) radio.addEventListener("change", changeMethod);
   listenToWords();
@@ -42,6 +46,10 @@ export function startSearching(itsLanguages, itsCollections) {
 
 function language() {
   return languages.find(({ code }) => code === byId("language").value);
+}
+
+function collection() {
+  return collections.find(({ name }) => name === byId("collection").value);
 }
 
 function showLanguage() {
@@ -71,7 +79,7 @@ function showDirection() {
 
 // What this collection can be ranked by for questions in this language; nothing to choose where that is one way.
 function showRankers() {
-  const rankers = collections.find(({ name }) => name === byId("collection").value)?.rankers[byId("language").value] ?? [];
+  const rankers = collection()?.rankers[byId("language").value] ?? [];
   const shown = rankers.filter((name) => name !== "weighted");
   const chosen = byId("ranker").value;
   byId("ranker").replaceChildren(...shown.map((name) => say(make("option", { value: name }), `ranker_${name}`)));
@@ -90,6 +98,7 @@ function searchAgain() {
     if (options.includes(asked.get(name))) byId(id).value = asked.get(name);
     else if (id === "ranker" && options.length) byId(id).value = "maxsim";
   }
+  readFilters(asked.get("where") ?? "{}");
   if (asked.get("q")?.trim() && language() && collections.length) search();
   else clear();
   showLanguage();
@@ -117,7 +126,7 @@ async function search() {
   byId("results").setAttribute("aria-busy", "true");
   byId("results").replaceChildren(...[0, 1, 2].map(() => make("li", { class: "result waiting", "aria-hidden": "true" })));
   try {
-    const answer = await ask("search", { ...asked, ranker }, signal);
+    const answer = await ask("search", { ...asked, ranker, where: filters() }, signal);
     showResults(answer, asked, signal);
   } catch (error) {
     if (signal.aborted) return;
@@ -137,7 +146,7 @@ function showResults(answer, asked, signal) {
   results = answer.results.map(makeResult);
   byId("results").replaceChildren(...results.map(({ card }) => card));
   if (count === 0) {
-    byId("results").append(say(make("li", { class: "empty" }), "nothing_hint"));
+    byId("results").append(say(make("li", { class: "empty" }), Object.keys(filters()).length ? "nothing_filtered" : "nothing_hint"));
     return;
   }
   showQuestion(asked.query, []);
@@ -157,6 +166,7 @@ function makeResult(found) {
     { class: "result", "data-id": found.doc_id },
     make("div", { class: "head" }, title, score),
     make("p", { class: "text", ...written(found.text) }, found.text),
+    fieldButtons(found, collection().fields),
     make("p", { class: "line" }, say(make("span"), "matching")),
   );
   return { found, card, explanation: null, pairs: [] };
