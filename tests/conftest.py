@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 import sentencepiece
 import torch
+from hypothesis import HealthCheck, settings
 from sentence_transformers import MultiVectorEncoder
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 from tokenizers.trainers import WordPieceTrainer
 from transformers import BertConfig, BertModel, BertTokenizerFast, MarianConfig, MarianMTModel, PretrainedConfig
+
+# Examples are the same in every run, and how long one takes says nothing on a machine that is shared.
+settings.register_profile("kivuko", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kivuko")
 
 SENTENCES = [
     "The long rains begin in March, and the farmers plant maize and beans.",

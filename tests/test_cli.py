@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,12 +294,12 @@ def test_help_is_light() -> None:
         "import kivuko\nfrom kivuko.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'numpy', 'datasets'} & set(sys.modules)\n"
+        "print(len(sys.modules), file=sys.stderr)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.5
+    assert int(done.stderr) < 500  # modules, of which Typer and Rich are most; seconds would be those of the machine
 
 
 @pytest.mark.parametrize("command", ["demo", "distill", "index", "search", "evaluate", "reproduce"])

@@ -125,4 +125,4 @@ def test_measures_load_no_model_library() -> None:
         "spec.loader.exec_module(module)\n"
         "assert not {'torch', 'transformers', 'kivuko.errors'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -209,10 +209,9 @@ def test_run_that_was_killed_ends_with_the_same_weights(config: DistillConfig, t
 
     process = run_in_the_background(config, tmp_path / "config.toml")
     checkpoints = tmp_path / "student.partial" / "checkpoints"
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("checkpoint-*/complete")) and time.monotonic() < deadline:
+    while not list(checkpoints.glob("checkpoint-*/complete")):
+        assert process.poll() is None
         time.sleep(0.02)
-    assert list(checkpoints.glob("checkpoint-*/complete"))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -221,7 +220,7 @@ def test_run_that_was_killed_ends_with_the_same_weights(config: DistillConfig, t
     spent = {"minutes": 1000.0, "cpu_minutes": 2000.0, "peak_memory_mib": 3_000_000}
     (tmp_path / "student.partial" / "cost.json").write_text(json.dumps(spent), encoding="utf-8")
     resumed = run_in_the_background(config, tmp_path / "config.toml", "--resume")
-    _, errors = resumed.communicate(timeout=400)
+    _, errors = resumed.communicate()
     assert resumed.returncode == 0, errors.decode()
     expected, found = load_file(whole / "model.safetensors"), load_file(config.out / "model.safetensors")
     assert {name: float((found[name] - expected[name]).abs().max()) for name in expected} == dict.fromkeys(

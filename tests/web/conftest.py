@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from socket import socket
 from threading import Thread
 from time import sleep
 
@@ -78,11 +79,14 @@ def client(services: list[Service]) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Run an app in a thread while the context lasts, and give its address."""
+    """Run an app in a thread while the context lasts, and give its address.
+
+    It listens on a port of its own, or where a test did already.
+    """
 
     @contextmanager
-    def run(app: FastAPI, connection: type[Connection] = Connection) -> Iterator[str]:
-        listener = bind("127.0.0.1", 0)
+    def run(app: FastAPI, connection: type[Connection] = Connection, listener: socket | None = None) -> Iterator[str]:
+        listener = listener or bind("127.0.0.1", 0)
         server = uvicorn.Server(server_config(app, patience=1, connection=connection))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from kivuko.web.app import create_app
-from kivuko.web.schemas import MAX_BODY
+from kivuko.web.schemas import MAX_BODY, BatchAnswer, BatchRequest
 from kivuko.web.service import Service
 from kivuko.web.settings import ServeSettings
 
@@ -77,18 +78,39 @@ def test_no_other_site_is_told_that_it_may_ask(client: TestClient) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_an_answer_that_takes_too_long_is_given_up(services: list[Service]) -> None:
-    slow = {"queries": ["maize beans " * 80] * 32, "language": "sw", "collection": "news"}
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Let every search wait for an event: a fast machine would be done before anybody could be impatient."""
+    event, search = threading.Event(), Service.search
+
+    def held(service: Service, request: BatchRequest) -> BatchAnswer:
+        assert event.wait(60)
+        return search(service, request)
+
+    monkeypatch.setattr(Service, "search", held)
+    yield event
+    event.set()
+
+
+def test_an_answer_that_takes_too_long_is_given_up(services: list[Service], go_on: threading.Event) -> None:
+    slow = {"queries": ["maize beans"] * 32, "language": "sw", "collection": "news"}
     with served(services, timeout=0.02) as client:
         answer = client.post("/api/search/batch", json=slow)
+        go_on.set()
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
 
 
-def test_more_than_the_queue_holds_is_told_when_to_come_back(services: list[Service]) -> None:
+def test_more_than_the_queue_holds_is_told_when_to_come_back(services: list[Service], go_on: threading.Event) -> None:
     async def ask_all() -> list[httpx2.Response]:
         transport = httpx2.ASGITransport(create_app(services, ServeSettings(queue=1)))
         async with httpx2.AsyncClient(transport=transport, base_url=LOCAL) as client:
-            asked = await asyncio.gather(*(client.post("/api/search", json=ASK) for _ in range(8)))
+            waiting = {asyncio.create_task(client.post("/api/search", json=ASK)) for _ in range(8)}
+            asked: list[httpx2.Response] = []
+            while len(asked) < 6:  # two are held
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                asked += [each.result() for each in done]
+            go_on.set()
+            asked += await asyncio.gather(*waiting)
             asked.append(await client.post("/api/search", json=ASK))
             return asked
 

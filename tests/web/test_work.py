@@ -3,18 +3,27 @@ import threading
 
 import pytest
 
+from kivuko.web import work as work_module
 from kivuko.web.problems import Problem
 from kivuko.web.work import WorkQueue
 
+LONG = 60  # seconds that nothing here takes, on any machine
+
 
 def wait_for(_: str, event: threading.Event) -> str:
-    event.wait(10)
+    assert event.wait(LONG)
     return "done"
+
+
+async def all_but(pending: int, queue: WorkQueue[str]) -> None:
+    """Return when no more calls than these are in the queue."""
+    while queue.pending > pending:
+        await asyncio.sleep(0.001)
 
 
 def test_what_waits_is_run_in_its_order_and_what_is_too_much_refused() -> None:
     async def scenario() -> None:
-        queue = WorkQueue(["worker"], waiting=1, timeout=10)
+        queue = WorkQueue(["worker"], waiting=1, timeout=LONG)
         event = threading.Event()
         first, second = (asyncio.create_task(queue.run(wait_for, event)) for _ in range(2))
         await asyncio.sleep(0)
@@ -23,7 +32,7 @@ def test_what_waits_is_run_in_its_order_and_what_is_too_much_refused() -> None:
         assert refused.value.status == 429
         event.set()
         assert [await first, await second] == ["done", "done"]
-        await asyncio.sleep(0.05)
+        await all_but(0, queue)
         assert queue.pending == 0
         queue.close()
 
@@ -33,12 +42,21 @@ def test_what_waits_is_run_in_its_order_and_what_is_too_much_refused() -> None:
 def test_what_runs_too_long_keeps_its_place_and_what_waits_too_long_gives_it_back() -> None:
     async def scenario() -> None:
         queue = WorkQueue(["worker"], waiting=1, timeout=0.05)
-        event = threading.Event()
-        told = await asyncio.gather(*(queue.run(wait_for, event) for _ in range(2)), return_exceptions=True)
+        begun, event = threading.Event(), threading.Event()
+
+        def begin(worker: str, event: threading.Event) -> str:
+            begun.set()
+            return wait_for(worker, event)
+
+        runs = [asyncio.create_task(queue.run(begin, event)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert begun.wait(LONG)  # which holds up the loop, and with it the end of the time
+        told = await asyncio.gather(*runs, return_exceptions=True)
         assert [problem.status for problem in told if isinstance(problem, Problem)] == [504, 504]
-        await asyncio.sleep(0.05)
+        await all_but(1, queue)
         assert queue.pending == 1
         event.set()
+        queue.timeout = LONG
         assert await queue.run(wait_for, event) == "done"
         queue.close()
 
@@ -57,7 +75,7 @@ def test_each_worker_does_one_thing_at_a_time() -> None:
         busy.discard(worker)
 
     async def scenario() -> None:
-        queue = WorkQueue(["a", "b", "c"], waiting=30, timeout=10)
+        queue = WorkQueue(["a", "b", "c"], waiting=30, timeout=LONG)
         await asyncio.gather(*(queue.run(work, None) for _ in range(30)))
         queue.close()
 
@@ -67,13 +85,13 @@ def test_each_worker_does_one_thing_at_a_time() -> None:
 
 def test_a_queue_that_was_closed_starts_anew() -> None:
     async def scenario() -> list[str]:
-        queue = WorkQueue(["worker"], waiting=0, timeout=10)
+        queue = WorkQueue(["worker"], waiting=0, timeout=LONG)
         event = threading.Event()
         event.set()
         answers = []
         for _ in range(2):
             answers.append(await queue.run(wait_for, event))
-            await asyncio.sleep(0.05)
+            await all_but(0, queue)
             queue.close()
         return answers
 
@@ -85,7 +103,7 @@ def test_an_error_of_the_work_is_the_callers() -> None:
         raise ArithmeticError("of the work")
 
     async def scenario() -> None:
-        queue = WorkQueue(["worker"], waiting=0, timeout=10)
+        queue = WorkQueue(["worker"], waiting=0, timeout=LONG)
         with pytest.raises(ArithmeticError, match="of the work"):
             await queue.run(fail, None)
         queue.close()
@@ -95,24 +113,28 @@ def test_an_error_of_the_work_is_the_callers() -> None:
 
 def test_who_goes_away_gives_back_the_place_and_is_not_worked_for() -> None:
     done = []
+    begun, go_on = threading.Event(), threading.Event()
 
     def work(_: str, item: int) -> int:
-        threading.Event().wait(0.1)
+        begun.set()
+        assert go_on.wait(LONG)
         done.append(item)
         return item
 
     async def leave() -> None:
-        await asyncio.sleep(0.02)
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
 
     async def stay() -> None:
-        await asyncio.sleep(10)
+        await asyncio.sleep(LONG)
 
     async def scenario() -> None:
-        queue = WorkQueue(["worker"], waiting=5, timeout=10)
+        queue = WorkQueue(["worker"], waiting=5, timeout=LONG)
         told = await asyncio.gather(*(queue.run(work, n, gone=leave) for n in range(6)), return_exceptions=True)
         assert [problem.status for problem in told if isinstance(problem, Problem)] == [499] * 6
-        await asyncio.sleep(0.01)
+        await all_but(1, queue)
         assert queue.pending == 1  # what runs cannot be stopped
+        go_on.set()
         assert await queue.run(work, 6, gone=stay) == 6
         assert done == [0, 6]
         queue.close()
@@ -131,20 +153,32 @@ def test_the_time_to_come_back_grows_with_the_queue() -> None:
     queue.close()
 
 
-def test_the_time_to_come_back_is_measured_from_the_first_call_on() -> None:
+def test_the_time_to_come_back_is_measured_from_the_first_call_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [8.0]
+    monkeypatch.setattr(work_module, "perf_counter", lambda: now[0])
+    begun = threading.Event()
+
+    def work(worker: str, event: threading.Event) -> str:
+        begun.set()
+        return wait_for(worker, event)
+
+    def take_time(_: str, seconds: float) -> None:
+        now[0] += seconds
+
     async def scenario() -> None:
-        queue = WorkQueue(["worker"], waiting=100, timeout=10)
+        queue = WorkQueue(["worker"], waiting=100, timeout=LONG)
         event = threading.Event()
-        runs = [asyncio.create_task(queue.run(wait_for, event)) for _ in range(41)]
-        await asyncio.sleep(0.1)
-        assert 4 < queue.retry_after() < 12  # by what the call that runs has taken so far
+        runs = [asyncio.create_task(queue.run(work, event)) for _ in range(41)]
+        await asyncio.sleep(0)
+        assert begun.wait(LONG)
+        now[0] += 0.25
+        assert queue.retry_after() == 11  # by what the call that runs has taken so far
         event.set()
         await asyncio.gather(*runs)
-        await asyncio.sleep(0.05)
         queue._took.clear()
-        await queue.run(lambda _, seconds: threading.Event().wait(seconds), 0.1)
+        await queue.run(take_time, 0.125)
         queue.pending = 40
-        assert 4 <= queue.retry_after() < 12
+        assert queue.retry_after() == 5
         queue.close()
 
     asyncio.run(scenario())

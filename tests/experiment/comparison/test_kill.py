@@ -56,10 +56,9 @@ def test_comparison_that_was_killed_in_a_cell_gives_the_same_scores(config: Comp
     told.write_text(few.model_dump_json())
     first, second = (cell.directory(out) for cell in final_cells(few, {"transport": 0, "scores": 0}))
     process = run_in_the_background(told, out)
-    deadline = time.monotonic() + 300
-    while not list(second.glob("checkpoints/checkpoint-*/complete")) and time.monotonic() < deadline:
+    while not list(second.glob("checkpoints/checkpoint-*/complete")):
+        assert process.poll() is None
         time.sleep(0.02)
-    assert list(second.glob("checkpoints/checkpoint-*/complete"))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -68,7 +67,7 @@ def test_comparison_that_was_killed_in_a_cell_gives_the_same_scores(config: Comp
     finished = (first / RECORD).read_bytes(), (first / RECORD).stat().st_mtime_ns
 
     resumed = run_in_the_background(told, out, resume=True)
-    said, errors = resumed.communicate(timeout=400)
+    said, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
     assert said.split("\n")[:-1] == ["started scores", "done scores"]
     assert ((first / RECORD).read_bytes(), (first / RECORD).stat().st_mtime_ns) == finished

@@ -148,22 +148,23 @@ def test_readers_see_a_whole_state_while_another_writes(store: FlatStore, entry:
     states = [str(number) for number in range(15)]
     store.add([entry(each, "0") for each in "abc"])
     seen: list[set[str]] = []
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def read() -> None:
         while not done.is_set():
             reader = FlatStore(store.directory)
             [matches] = reader.search([entry("a").embeddings], top_k=10)
             seen.append({match.passage.text for match in matches} | {f"{len(matches)} of them"})
+            begun.set()
 
     thread = threading.Thread(target=read)
     thread.start()
+    assert begun.wait(60)
     for state in states:
         store.update([entry(each, state) for each in "abc"])
         store.compact()
     done.set()
     thread.join()
-    assert seen
     assert all(len(each) == 2 and "3 of them" in each for each in seen)
 
 

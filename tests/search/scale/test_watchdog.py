@@ -1,5 +1,6 @@
 """The end of a killed driver's grandchildren, by processes that stand in for a raylet and its agent."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_agents_end_when_the_driver_is_killed(tmp_path: Path) -> None:
         started = psutil.Process(driver.pid).children(recursive=True)
         assert agent in started
         driver.kill()
-    _, alive = psutil.wait_procs(started, timeout=20)
+    _, alive = psutil.wait_procs(started, timeout=60)  # by itself the agent takes 120 seconds
     assert not alive
 
 
@@ -51,13 +52,14 @@ def test_agents_stay_when_the_block_ends_and_nothing_watches_any_more(tmp_path: 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as raylet:
         assert raylet.stdout is not None
         agent = psutil.Process(int(raylet.stdout.readline()))
+        gc.collect()  # what earlier tests left open is closed now or later, and is not to be counted
         descriptors, children = psutil.Process().num_fds(), set(psutil.Process().children())
         with ending_with_this_process(tmp_path):
             [watchdog] = set(psutil.Process().children()) - children
             assert watchdog.is_running()  # its command line may not be there yet
         assert not watchdog.is_running()
         assert agent.is_running()
-        assert psutil.Process().num_fds() == descriptors
+        assert psutil.Process().num_fds() <= descriptors
         agent.kill()
         raylet.kill()
 
@@ -67,6 +69,6 @@ def test_a_system_without_descriptors_of_processes_is_no_error(tmp_path: Path, m
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(os, "pidfd_open", missing)
-    children = psutil.Process().children()
+    children = set(psutil.Process().children())
     with ending_with_this_process(tmp_path):
-        assert psutil.Process().children() == children
+        assert set(psutil.Process().children()) <= children  # those of earlier tests may end
