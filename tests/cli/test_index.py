@@ -140,3 +140,19 @@ def test_an_ingestion_that_was_killed_goes_on(
     done = subprocess.run(command, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == -9, done.stderr
     assert "120 documents, 24 added" in index(*arguments[1:], "--batch-size", 1)
+
+
+@pytest.mark.parametrize("kind", ["exact", "flat"])
+def test_documents_that_are_longer_than_the_model_reads_are_counted(
+    kind: str, tiny_encoder_dir: Path, tmp_path: Path, sentences: list[str]
+) -> None:
+    corpus = tmp_path / "long.jsonl"
+    write(corpus, [*sentences, "maize " * 70, "beans " * 70])
+    command = ["index", "--model", tiny_encoder_dir, "--corpus", corpus, "--out", tmp_path / "out", "--store", kind]
+    told = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
+    assert told.stdout.startswith(f"{tmp_path / 'out'}: {len(sentences) + 2} documents")
+    assert "warning: 2 documents are longer than the 64 tokens that the model reads" in told.stderr
+    write(corpus, sentences)
+    told = CliRunner().invoke(app, [*map(str, command[:-3]), str(tmp_path / "other")], catch_exceptions=False)
+    assert told.exit_code == 0
+    assert "warning" not in told.stderr

@@ -144,3 +144,11 @@ def test_a_store_beyond_its_size_says_so_in_one_line_to_whoever_opens_or_fills_i
         assert warned[0].startswith("warning: The store ")
         assert "holds 10 passages" in warned[0]
         assert "--store qdrant" in warned[0]
+
+
+def test_a_query_that_is_longer_than_the_model_reads_is_named(store: Path, tiny_encoder_dir: Path) -> None:
+    command = ("search", "--index", store, "--model", tiny_encoder_dir)
+    _, stderr = kivuko(*command, "maize " * 70)
+    assert "warning: 1 query is longer than the 64 tokens that the model reads" in stderr
+    _, stderr = kivuko(*command, "maize")
+    assert "warning" not in stderr

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from kivuko.data.pairs import SentencePair
     from kivuko.data.readers import BitextFile
+    from kivuko.models.reading import CutTexts
     from kivuko.search.index import Index
     from kivuko.search.store import OpenStore
 
@@ -45,6 +46,18 @@ def warn_of_size(index: "Index | OpenStore") -> None:
 
     if isinstance(index, FlatStore) and index.advice:
         say(f"warning: {index.advice}")
+
+
+def warn_of_cut(texts: "CutTexts") -> None:
+    """Say how many documents or queries are longer than what was encoded of them."""
+    if not texts.count:
+        return
+    one, many, loss = {
+        "document": ("document is", "documents are", "the rest of them is not found by it: cut them into passages"),
+        "query": ("query is", "queries are", "the rest of them is not asked for: ask in fewer words"),
+    }[texts.task]
+    are = one if texts.count == 1 else many
+    say(f"warning: {texts.count:,} {are} longer than the {texts.limit:,} tokens that the model reads; {loss}.")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, Verify, prepare, writing_to
+from kivuko.cli.console import Threads, Verify, prepare, warn_of_cut, writing_to
 from kivuko.cli.index_words import Lexical, WordOptions, count_words, word_options
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def index(
     prepare(threads)
     from kivuko.data.collections import read_corpus
     from kivuko.models.encoder import load_encoder
+    from kivuko.models.reading import CutTexts
     from kivuko.report.progress import Counter
     from kivuko.search.build import build_index
     from kivuko.search.lineage import identities, read_lineage
@@ -132,11 +133,12 @@ def index(
     from kivuko.search.store import Changes, ingest, renew
 
     encoder, lineage = load_encoder(model), read_lineage(model)
+    cut = CutTexts(encoder, "document")
     if exact:
         with Counter("documents") as count:
             built = build_index(
                 encoder,
-                read_corpus(corpus),
+                cut.watch(read_corpus(corpus)),
                 out,
                 **identities(lineage),
                 language=language,
@@ -146,9 +148,10 @@ def index(
                 progress=count,
             )
         typer.echo(f"{out}: {len(built)} documents")
+        warn_of_cut(cut)
         count_words(built, words, changed=True)
         return
-    passages = read_passages(corpus)
+    passages = cut.watch(read_passages(corpus))
     dim = encoder.encode_document(["."], convert_to_numpy=True, show_progress_bar=False)[0].shape[1]
     opened = open_or_create_store(
         kind, out, dim=dim, encoder=lineage, language=language, shards=shards, replicas=replicas
@@ -162,6 +165,7 @@ def index(
             )
         opened.tidy()
         typer.echo(f"{out}: {len(opened)} documents, {changes.added} added, {changes.updated} replaced")
+        warn_of_cut(cut)
         count_words(opened, words, changed=bool(changes.added or changes.updated))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import prepare, writing_to
+from kivuko.cli.console import prepare, warn_of_cut, writing_to
 
 
 def ingest(
@@ -49,6 +49,7 @@ def ingest(
 
     from kivuko.data.lines import existing
     from kivuko.models.encoder import load_encoder
+    from kivuko.models.reading import CutTexts
     from kivuko.report.progress import Counter
     from kivuko.search.lineage import read_lineage
     from kivuko.search.opening import StoreKind, held_by, open_index, open_or_create_store, open_store
@@ -57,12 +58,14 @@ def ingest(
     from kivuko.search.scale import Encoding, ingest_by_workers, ingest_with_workers, ray_cluster, require_ray
 
     require_ray()
-    passages = chain.from_iterable(read_passages(path) for path in list(map(existing, corpus)))
+    documents = chain.from_iterable(read_passages(path) for path in list(map(existing, corpus)))
     kind = StoreKind(store) if store is not None else held_by(out) or StoreKind.flat
     if held_by(out) is StoreKind.flat:
         open_index(out, verify=True)  # what is written anew of damaged files would look sound
     encoder = load_encoder(model)
     dim = encoder.encode_document(["."], convert_to_numpy=True, show_progress_bar=False)[0].shape[1]
+    cut = CutTexts(encoder, "document")
+    passages = cut.watch(documents)
     del encoder  # each worker has its own
     encoding = Encoding(model, language, batch_size, threads, gpus)
     with ray_cluster(cpus=workers * threads, temp_dir=temp, address=cluster):
@@ -77,3 +80,4 @@ def ingest(
                 added = ingest_with_workers(opened, passages, encoding, workers=workers, progress=count)
             opened.tidy()
             typer.echo(f"{out}: {len(opened)} documents, {added} added")
+            warn_of_cut(cut)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kivuko.cli.console import Threads, Verify, prepare, say, warn_of_size
+from kivuko.cli.console import Threads, Verify, prepare, say, warn_of_cut, warn_of_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +70,7 @@ def search(
         raise ConfigError("Give either a query or a file of queries with --queries.")
     prepare(threads)
     from kivuko.data.collections import Query, read_queries
+    from kivuko.models.reading import CutTexts
     from kivuko.report.tables import print_hits, print_run
     from kivuko.search.hybrid import RankerName, parse_rank_by
     from kivuko.search.opening import open_hybrid
@@ -88,6 +89,10 @@ def search(
         warn=say,
     )
     warn_of_size(searcher.index)
+    if searcher.searcher is not None:
+        cut = CutTexts(searcher.searcher.model, "query")
+        cut.count = sum(cut.is_cut(each.text) for each in asked)
+        warn_of_cut(cut)
     wanted = _filter(conditions, searcher.index)
     found = searcher.search([each.text for each in asked], top_k=top_k, by=by, where=wanted)
     if as_json:

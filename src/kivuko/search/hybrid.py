@@ -126,7 +126,7 @@ class HybridSearcher:
         language: str | None = None,
     ) -> None:
         self.index = index
-        self._searcher = searcher
+        self.searcher = searcher
         self._words = words
         self._language = language
         self._psq: Ranker | None = None
@@ -135,7 +135,7 @@ class HybridSearcher:
     @property
     def rankers(self) -> tuple[RankerName, ...]:
         """What can be asked for."""
-        single = [RankerName.MAXSIM] if self._searcher else []
+        single = [RankerName.MAXSIM] if self.searcher else []
         if self._words:
             single.append(RankerName.BM25)
             if self._language in self._words.directions or (
@@ -182,9 +182,9 @@ class HybridSearcher:
         self, queries: Sequence[str], top_k: int, name: RankerName, where: Mapping[str, FieldValue] | None
     ) -> list[list[Hit]]:
         if name is RankerName.MAXSIM:
-            if self._searcher is None:
+            if self.searcher is None:
                 raise ConfigError("MaxSim needs the encoder of the queries: give --model, or --ranker bm25 or psq.")
-            return self._searcher.search(queries, top_k, where=where)
+            return self.searcher.search(queries, top_k, where=where)
         ranker = self._lexical(name)
         if where and isinstance(self.index, Index):
             raise ConfigError(
