@@ -11,7 +11,9 @@ copies of its passages are added in which every token embedding has moved by Gau
 leaves a cosine of about 0.96; where it has more, the first ones are taken. With many copies of each passage the best
 ones are copies of each other, which makes the k best harder to tell apart than those of a real collection.
 
-Recall is that of the k best passages of exact float32 search, averaged over queries. Times are CPU times of all threads
+Recall is that of the k best passages of exact float32 search, averaged over queries. Below the table stands the recall
+of an engine that looks for candidates first against the same store searched without, which needs no exact search (so
+also with `--engines flat`): what the candidates lose, without what storing loses. Times are CPU times of all threads
 of the engine's process, so that busy neighbors disturb little; every query is asked alone, first once to warm up.
 `build` is what storing takes without encoding. `memory` is what opening the store and asking the queries adds to the
 process once the engine is imported, mapped files aside. `bytes/token` counts all files, for exact search the array.
@@ -44,6 +46,7 @@ from kivuko.search import Index, load_index
 NOISE = 0.3
 DEPTHS = (10, 100)
 ENGINES = ("exact", "flat", "edge")
+WITHOUT_CANDIDATES = {"flat": "flat, exhaustive", "Qdrant Edge, 1,000 rescored": "Qdrant Edge, exact"}
 
 
 def write_passages(index: Index, count: int, folder: Path) -> int:
@@ -85,6 +88,15 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def candidates_line(row: dict[str, Any]) -> str:
+    """Say how much of what a store finds without candidates it finds with them."""
+    title = row["engine"]
+    at = [row.get(f"candidates_recall_at_{depth}") for depth in DEPTHS]
+    measured = " and ".join(f"{share(value)} (R@{depth})" for value, depth in zip(at, DEPTHS, strict=True))
+    found = "not measured" if None in at else measured
+    return f"- Of the best of `{WITHOUT_CANDIDATES[title]}`, `{title}` finds: {found}."
+
+
 def measure(pythons: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
     """Run the engines one after the other, exact search first."""
     expected: list[list[int]] | None = None
@@ -94,11 +106,15 @@ def measure(pythons: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
         if ended.returncode:
             print(f"{engine} failed:\n{ended.stderr}", file=sys.stderr)
             continue
-        for row in json.loads((folder / f"{engine}.json").read_text()):
+        rows = json.loads((folder / f"{engine}.json").read_text())
+        by_title = {row["engine"]: row["found"] for row in rows}
+        for row in rows:
             found, times = row.pop("found"), row.pop("times_ms")
             if engine == "exact":
                 expected = found
             recalls = {f"recall_at_{depth}": expected and recall(found, expected, depth) for depth in DEPTHS}
+            if whole := by_title.get(WITHOUT_CANDIDATES.get(row["engine"], "")):
+                recalls |= {f"candidates_recall_at_{depth}": recall(found, whole, depth) for depth in DEPTHS}
             p50, p95 = np.percentile(times, [50, 95]).tolist()
             yield {**row, **recalls, "p50_ms": p50, "p95_ms": p95}
 
@@ -136,6 +152,8 @@ def markdown(report: dict[str, Any]) -> str:
             f"{row['p95_ms']:.1f} |"
             for row in each["engines"]
         ]
+        approximate = [row for row in each["engines"] if row["engine"] in WITHOUT_CANDIDATES]
+        lines += ["", *map(candidates_line, approximate)] if approximate else []
     return "\n".join(lines) + "\n"
 
 

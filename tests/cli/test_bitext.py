@@ -66,6 +66,15 @@ def test_clean_writes_what_it_kept_what_not_and_a_report(bitext: Path, collectio
         run("clean", "--bitext", bitext, "--out", out)
 
 
+def test_clean_replaces_nothing_that_came_or_was_put_back_meanwhile(bitext: Path, tmp_path: Path) -> None:
+    (tmp_path / ".clean.old").mkdir()
+    (tmp_path / ".clean.old" / "kept.tsv").write_text("Yes.\tNdiyo.\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="--overwrite"):
+        run("clean", "--bitext", bitext, "--out", tmp_path / "clean")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", bitext.name]
+    assert [path.name for path in (tmp_path / "clean").iterdir()] == ["kept.tsv"]
+
+
 def test_report_is_the_same_wherever_it_is_written(
     bitext: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from kivuko.errors import ConfigError, DataError
 from kivuko.experiment import distill
 from kivuko.models.encoder import backbone, load_encoder, model_digest
 from kivuko.models.transplant import transplant
+from kivuko.search import staging
 from kivuko.search.staging import exclusive
 
 
@@ -159,6 +160,7 @@ def test_model_that_cannot_be_replaced_stays(config: DistillConfig, monkeypatch:
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", refuse_the_new)
+    monkeypatch.setattr(staging, "_exchange", lambda one, other: False)  # as of a file system that cannot
     with pytest.raises(DataError, match="No space left"):
         distill(updated(config, seed=1), overwrite=True)
     assert model_digest(config.out) == before

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from sentence_transformers import MultiVectorEncoder
 from kivuko.data.collections import Document, read_corpus
 from kivuko.errors import ConfigError, DataError, ModelError
 from kivuko.search import Searcher, build, build_index, corpus_digest, index_matches, load_index
+from kivuko.search.manifest import is_index
+from kivuko.search.staging import staged_directory
 
 BUILD_FOREVER = """
 import itertools, sys
@@ -139,6 +142,37 @@ def test_an_index_is_replaced_only_when_told_to_and_only_by_a_whole_one(
     assert len(load_index(directory, verify=True)) == 1
     assert len(build_index(tiny_encoder, documents, directory, model_name="tiny", overwrite=True)) == len(documents)
     assert names(tmp_path) == ["index"]
+
+
+def test_an_index_that_a_killed_process_moved_aside_is_found_and_not_replaced(
+    tiny_encoder: MultiVectorEncoder, documents: list[Document], tmp_path: Path
+) -> None:
+    directory = tmp_path / "index"
+    build_index(tiny_encoder, documents[:1], directory, model_name="tiny")
+    directory.rename(tmp_path / ".index.old")
+    assert is_index(directory)
+    assert load_index(directory, verify=True).doc_ids == ("d0",)
+    with pytest.raises(DataError, match="exists already"):
+        build_index(tiny_encoder, documents, directory, model_name="tiny")
+    assert names(tmp_path) == ["index"]
+    assert load_index(directory, verify=True).doc_ids == ("d0",)
+
+
+def test_of_two_builders_that_begin_at_once_the_second_does_not_replace_what_the_first_made(
+    tiny_encoder: MultiVectorEncoder, documents: list[Document], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "index"
+
+    def after_the_first(path: Path) -> AbstractContextManager[Path]:
+        monkeypatch.undo()
+        build_index(tiny_encoder, documents[:1], directory, model_name="tiny")
+        return staged_directory(path)
+
+    monkeypatch.setattr(build, "staged_directory", after_the_first)
+    with pytest.raises(DataError, match="exists already"):
+        build_index(tiny_encoder, documents, directory, model_name="tiny")
+    assert names(tmp_path) == ["index"]
+    assert load_index(directory, verify=True).doc_ids == ("d0",)
 
 
 def test_a_directory_of_anything_else_is_never_replaced(

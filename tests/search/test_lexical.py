@@ -8,6 +8,7 @@ import pytest
 from kivuko.data.collections import Document, Query
 from kivuko.errors import ConfigError, DataError
 from kivuko.models.words import Analyzer
+from kivuko.search import lexical
 from kivuko.search.lexical import (
     BM25Config,
     LexicalIndex,
@@ -103,6 +104,26 @@ def test_a_damaged_index_is_refused(tmp_path: Path, index: LexicalIndex) -> None
     data.unlink()
     with pytest.raises(DataError, match="damaged"):
         load_lexical_index(tmp_path / "lexical")
+
+
+def test_an_index_is_whole_while_another_takes_its_place(
+    tmp_path: Path, index: LexicalIndex, documents: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "lexical"
+    save_lexical_index(index, directory)
+    load = lexical.load_npz
+
+    def replaced_before(path: Path) -> object:
+        if not replaced:
+            replaced.append(True)
+            save_lexical_index(build_lexical_index(documents[:2], analyzer=Analyzer()), directory)
+        return load(path)
+
+    replaced: list[bool] = []
+    monkeypatch.setattr(lexical, "load_npz", replaced_before)
+    found = load_lexical_index(directory)
+    assert found.doc_ids == ("d0", "d1")
+    assert found.manifest.corpus_digest == corpus_digest(documents[:2])
 
 
 def test_a_folder_of_anything_else_is_neither_read_nor_replaced(tmp_path: Path, index: LexicalIndex) -> None:

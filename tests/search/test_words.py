@@ -77,6 +77,21 @@ def test_words_of_another_index_are_refused(index: Index, store: FlatStore) -> N
         open_words(index, store.directory)
 
 
+def test_words_that_a_killed_process_moved_aside_are_found(
+    store: FlatStore, tiny_encoder: MultiVectorEncoder, documents: list[Document]
+) -> None:
+    build_words(store, store.directory)
+    (store.directory / "words").rename(store.directory / ".words.old")
+    assert len(open_words(store, store.directory).lexical) == len(documents)
+    renew(store, tiny_encoder, [documents[0]._replace(text="Rain.")])
+    assert renew_words(store, store.directory) is not None
+    assert not (store.directory / ".words.old").exists()
+    (store.directory / "words").rename(store.directory / ".words.old")
+    store.delete(list(store.doc_ids))
+    assert renew_words(store, store.directory) is None
+    assert not (store.directory / ".words.old").exists()
+
+
 def test_words_are_counted_anew_as_they_were_and_only_if_something_changed(
     store: FlatStore, tiny_encoder: MultiVectorEncoder
 ) -> None:

@@ -137,12 +137,17 @@ def clean(
         raise ConfigError(f"--near must be 0, or above 0 and below 1, got {near}.")
     if not deviations > 0:
         raise ConfigError(f"--deviations must be above 0, got {deviations}.")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
+
+    def refuse_taken() -> None:
+        if out.exists() and not overwrite:
+            raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
+
+    refuse_taken()
     judged = [JudgedTexts(read_collection(folder, split=split)) for folder in against or ()]
     options = CleaningOptions(deviations, near or None, repeats or None)
     file = bitext_file(bitext, format_name, language, english, translation)
     with staged_directory(out.absolute()) as stage:
+        refuse_taken()  # by another process, before this one had the lock
         report = run(file, stage, options=options, judged=judged)
         page = cleaning_page(bitext, report, command=_command(sys.argv[1:]))
         (stage / "report.md").write_text(page, encoding="utf-8")

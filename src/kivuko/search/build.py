@@ -74,6 +74,7 @@ def build_index(
     _refuse_taken(directory, overwrite=overwrite)
     try:
         with staged_directory(directory) as stage:
+            _refuse_taken(directory, overwrite=overwrite)  # by another process, before this one had the lock
             count, tokens, dim = _write_files(
                 stage, model, documents, batch_size=batch_size, dtype=np.dtype(dtype), progress=progress
             )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kivuko.search.manifest import (
     damaged,
     read_manifest,
 )
+from kivuko.search.staging import read_whole
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,6 +70,8 @@ class Index:
 def load_index(directory: str | Path, *, verify: bool = False) -> Index:
     """Open an index without reading its embeddings.
 
+    While another process replaces it, the old one is opened or the new one, each of them whole.
+
     Args:
         directory: Where `build_index` wrote it.
         verify: Read every file and compare it with its digest; otherwise only sizes and shapes are compared.
@@ -77,6 +80,11 @@ def load_index(directory: str | Path, *, verify: bool = False) -> Index:
         DataError: If it is no index, was written by a newer kivuko, or is damaged.
     """
     directory = Path(directory)
+    index = read_whole(directory, lambda place: _open_files(place, verify=verify))
+    return replace(index, directory=directory)
+
+
+def _open_files(directory: Path, *, verify: bool) -> Index:
     manifest = read_manifest(directory)
     if verify:
         for name, written in manifest.files.items():
@@ -110,7 +118,7 @@ def index_differences(directory: Path, *, model_digest: str | None, corpus_diges
     Raises:
         DataError: If it is no index, was written by a newer kivuko, or is damaged.
     """
-    manifest = read_manifest(directory)
+    manifest = read_whole(directory, read_manifest)
     differences = []
     if model_digest is None or manifest.model_digest is None:
         differences.append(f"whether its model, {manifest.model_name}, is the same cannot be known")

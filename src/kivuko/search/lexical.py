@@ -20,7 +20,7 @@ from kivuko.models.words import Analyzer
 from kivuko.search.exact import Ranking
 from kivuko.search.manifest import FileRecord, document_line
 from kivuko.search.runs import best_documents
-from kivuko.search.staging import staged_directory
+from kivuko.search.staging import read_whole, staged_directory
 
 MANIFEST: Final = "lexical.json"
 DOC_IDS: Final = "doc_ids.json"
@@ -181,10 +181,15 @@ def save_lexical_index(index: LexicalIndex, directory: str | Path) -> None:
 def load_lexical_index(directory: str | Path) -> LexicalIndex:
     """Open an index; its arrays are compared with their digests.
 
+    While another process replaces it, the old one is opened or the new one, each of them whole.
+
     Raises:
         DataError: If there is none, another version of kivuko wrote it, or it is damaged.
     """
-    directory = Path(directory)
+    return read_whole(Path(directory), _open_files)
+
+
+def _open_files(directory: Path) -> LexicalIndex:
     try:
         manifest = LexicalManifest.model_validate_json((directory / MANIFEST).read_bytes())
     except OSError:

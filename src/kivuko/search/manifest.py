@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kivuko.data.collections import Document
 from kivuko.errors import DataError
 from kivuko.search.origin import Origin
+from kivuko.search.staging import place_of
 
 FORMAT: Final = "kivuko-index"
 FORMAT_VERSION = 1
@@ -108,7 +109,7 @@ def read_manifest(directory: Path) -> Manifest:
 def is_index(directory: Path) -> bool:
     """Say whether a directory holds an index, sound or damaged."""
     try:
-        return FORMAT.encode() in (directory / MANIFEST).read_bytes()
+        return FORMAT.encode() in (place_of(directory) / MANIFEST).read_bytes()
     except OSError:
         return False
 

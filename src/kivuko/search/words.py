@@ -16,6 +16,7 @@ from kivuko.search.index import Index
 from kivuko.search.lexical import LexicalIndex, build_lexical_index, load_lexical_index, save_lexical_index
 from kivuko.search.psq import PSQSearcher
 from kivuko.search.qdrant import is_address
+from kivuko.search.staging import place_of
 from kivuko.search.store import OpenStore
 
 WORDS = "words"
@@ -138,13 +139,13 @@ def renew_words(index: Index | OpenStore, folder: Path, *, changed: bool = True)
     Returns:
         The words; nothing if there were none, or nothing is left to count.
     """
-    if not (folder / WORDS).is_dir():
+    if not place_of(folder / WORDS).is_dir():
         return None
     former = load_lexical_index(folder / WORDS)
     if not changed and former.manifest.contents == index.contents:
         return Words(folder, former)
     if not len(index):
-        shutil.rmtree(folder / WORDS)
+        shutil.rmtree(place_of(folder / WORDS))
         return None
     return build_words(index, folder, analyzer=former.manifest.analyzer)
 
@@ -156,7 +157,7 @@ def open_words(index: Index | OpenStore, folder: Path) -> Words:
         DataError: If there are none, they are damaged, or of other passages than are there now.
     """
     again = f"`kivuko index --out {index.location} --lexical bm25` counts them"
-    if not (folder / WORDS).is_dir():
+    if not place_of(folder / WORDS).is_dir():
         raise DataError(f"The words of {index.location} are not counted, by which BM25 and fusions rank: {again}.")
     lexical = load_lexical_index(folder / WORDS)
     if lexical.manifest.contents != index.contents:

@@ -1,15 +1,17 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kivuko.errors import ConfigError, DataError, ModelError
-from kivuko.search.qdrant import is_edge_store, open_or_create_qdrant, open_qdrant
+from kivuko.search.qdrant import edge, is_edge_store, open_or_create_qdrant, open_qdrant
 from kivuko.search.qdrant.edge import EdgeStore, create_edge_store
 from kivuko.search.qdrant.store import QdrantManifest
+from kivuko.search.staging import staged_directory
 from kivuko.search.store import Entry, Passage
 
 MODEL = {"dim": 8, "model_name": "tiny", "model_digest": "abc", "teacher_digests": ("def",), "language": "sw"}
@@ -61,6 +63,24 @@ def test_a_directory_with_something_else_is_left_alone(tmp_path: Path, manifest:
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["mine.txt"]
     with pytest.raises(DataError, match="is not a qdrant store"):
         EdgeStore(tmp_path / "letters")
+
+
+def test_of_two_that_make_a_store_at_once_the_second_does_not_replace_what_the_first_made(
+    tmp_path: Path, manifest: QdrantManifest, entry: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_the_first(directory: Path) -> AbstractContextManager[Path]:
+        monkeypatch.undo()
+        first = create_edge_store(directory, manifest)
+        first.add([entry("a")])
+        first.close()
+        return staged_directory(directory)
+
+    monkeypatch.setattr(edge, "staged_directory", after_the_first)
+    with pytest.raises(DataError, match=r"something at .* already"):
+        create_edge_store(tmp_path / "store", manifest)
+    store = EdgeStore(tmp_path / "store")
+    assert "a" in store
+    store.close()
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path, manifest: QdrantManifest) -> None:

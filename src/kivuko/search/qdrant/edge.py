@@ -111,8 +111,7 @@ def create_edge_store(directory: str | Path, manifest: QdrantManifest) -> EdgeSt
         DataError: If the directory is taken or cannot be written.
     """
     directory = Path(directory).absolute()
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise DataError(f"There is something at {directory} already: choose another directory.")
+    _refuse_taken(directory)
     config = edge.EdgeConfig(
         vectors={
             TOKENS: edge.EdgeVectorParams(
@@ -127,6 +126,7 @@ def create_edge_store(directory: str | Path, manifest: QdrantManifest) -> EdgeSt
     )
     try:
         with staged_directory(directory) as stage:
+            _refuse_taken(directory)  # by another process, before this one had the lock
             shard = edge.EdgeShard.create(str(stage / SHARD), config)
             shard.update(edge.UpdateOperation.create_field_index(TERMS, edge.PayloadSchemaType.Keyword))
             shard.flush()
@@ -135,6 +135,11 @@ def create_edge_store(directory: str | Path, manifest: QdrantManifest) -> EdgeSt
     except OSError as error:
         raise DataError(f"The store {directory} cannot be written: {error}.") from error
     return EdgeStore(directory)
+
+
+def _refuse_taken(directory: Path) -> None:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DataError(f"There is something at {directory} already: choose another directory.")
 
 
 def read_manifest(directory: Path) -> QdrantManifest:
