@@ -64,6 +64,17 @@ def test_a_query_that_leaves_no_token_is_the_callers_fault(
     assert (refused.value.status, refused.value.code) == (422, "no_words")
 
 
+@pytest.mark.parametrize("text", ["", " " * 20 + "maize"], ids=["none", "white"])
+def test_documents_that_begin_without_a_word_are_served(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path: Path, text: str
+) -> None:
+    documents = [Document(f"d{number}", title, text) for number, title in enumerate(["Mvua", "A bus"])]
+    build_index(tiny_encoder, documents, tmp_path / "titles", model_name=str(tiny_encoder_dir))
+    [service] = load_services({"titles": str(tmp_path / "titles")}, {"sw": str(tiny_encoder_dir)}, any_model=True)
+    [found] = service.search(BatchRequest(queries=["bus"], language="sw", collection="titles")).results
+    assert {hit.title for hit in found} == {"Mvua", "A bus"}
+
+
 def test_a_damaged_store_is_no_fault_of_the_callers(
     tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, documents: list[Document], tmp_path: Path
 ) -> None:

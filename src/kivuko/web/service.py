@@ -132,10 +132,11 @@ class Service:
     def warm_up(self) -> None:
         """Do everything once, so that the first caller does not wait for what is compiled or read at first use."""
         for (_, language), searcher in self._hybrids.items():
-            [hits] = searcher.search([language], top_k=1)
+            searcher.search([language], top_k=1)
             for ranker in set(searcher.rankers) & set(LEXICAL):
                 searcher.search([language], top_k=1, by=RankBy(ranker))
-            self.align(AlignRequest(english="one", translation=hits[0].text[:20] if hits else "one", language=language))
+            # Not with a text of the collection's: there may be none, or nothing but white space in it.
+            self.align(AlignRequest(english="one", translation="one", language=language))
 
     def describe(self) -> CollectionsAnswer:
         """Say what there is."""
