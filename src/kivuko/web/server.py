@@ -10,8 +10,14 @@ from kivuko.errors import ConfigError
 from kivuko.web.connection import Connection
 
 
+WAITING = 2_048  # connections that the system keeps until they are accepted
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port before anything is loaded; 0 takes a free one.
+    """Take a port before anything is loaded, and listen; 0 takes a free one.
+
+    Callers that come before the server runs wait for it. A port that nobody listens on could be taken twice: with
+    SO_REUSEADDR, which a server needs that is started anew, Linux refuses only the ports that somebody listens on.
 
     Raises:
         ConfigError: If the address is taken or not of this machine.
@@ -21,6 +27,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen(WAITING)
     except OSError as error:
         listener.close()
         raise ConfigError(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another --port.") from None
@@ -48,6 +55,7 @@ def server_config(app: FastAPI, *, patience: float, connection: type[Connection]
         access_log=False,
         server_header=False,
         ws="none",
+        backlog=WAITING,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=int(patience) + 1,
     )
@@ -60,10 +68,9 @@ def run_server(app: FastAPI, listener: socket.socket, *, patience: float, ready:
         app: What to serve.
         listener: Where; it is closed in the end.
         patience: Seconds that what came may still take.
-        ready: Called when connections are accepted.
+        ready: Called when requests are answered.
     """
     config = server_config(app, patience=patience)
-    listener.listen(config.backlog)
     ready()
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
