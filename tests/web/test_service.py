@@ -8,10 +8,12 @@ from kivuko.errors import DataError, ModelError
 from kivuko.models.encoder import model_identity
 from kivuko.search import build_index
 from kivuko.search.flat import create_store
+from kivuko.search.hybrid import RankBy, RankerName
 from kivuko.search.store import ingest
 from kivuko.web.problems import Problem
 from kivuko.web.schemas import BatchRequest, ExplainRequest
-from kivuko.web.service import Service, load_services, open_collection
+from kivuko.web.service import SLICE, Service, load_services, open_collection
+from kivuko.web.work import Abandoned
 
 
 def test_a_store_is_asked_as_an_index_is(
@@ -73,6 +75,33 @@ def test_documents_that_begin_without_a_word_are_served(
     [service] = load_services({"titles": str(tmp_path / "titles")}, {"sw": str(tiny_encoder_dir)}, any_model=True)
     [found] = service.search(BatchRequest(queries=["bus"], language="sw", collection="titles")).results
     assert {hit.title for hit in found} == {"Mvua", "A bus"}
+
+
+@pytest.mark.parametrize("ranker", list(RankerName))
+def test_a_batch_finds_what_one_call_for_all_of_it_finds(worded: list[Service], ranker: RankerName) -> None:
+    queries = [f"{first} {second}" for first in ("maize", "bus", "rain", "school") for second in ("teacher", "a", "of")]
+    ask = BatchRequest(queries=queries, language="sw", collection="news", top_k=4, ranker=ranker)
+    at_once = worded[0]._hybrids["news", "sw"].search(queries, 4, by=RankBy(ranker))
+    found = worded[0].search(ask).results
+    assert len(queries) > SLICE
+    assert [[hit.doc_id for hit in hits] for hits in found] == [[hit.doc_id for hit in hits] for hits in at_once]
+    for hits, expected in zip(found, at_once, strict=True):
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected], abs=1e-5)
+
+
+def test_a_batch_is_ended_between_a_few_queries_and_the_next(services: list[Service]) -> None:
+    checked = []
+
+    def check() -> None:
+        checked.append(True)
+        if len(checked) == 3:
+            raise Abandoned
+
+    ask = BatchRequest(queries=["bus"] * 32, language="sw", collection="news")
+    with pytest.raises(Abandoned):
+        services[0].search(ask, check)
+    assert len(services[0].search(ask, lambda: checked.append(True)).results) == 32
+    assert len(checked) == 3 + 32 // SLICE
 
 
 def test_a_damaged_store_is_no_fault_of_the_callers(

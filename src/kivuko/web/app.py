@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -52,6 +53,9 @@ _NOT_EXPLAINED = {
 def create_app(services: Sequence[Service], settings: ServeSettings | None = None) -> FastAPI:
     """Make the app.
 
+    When it is stopped, `state.unfinished` says how many calls still run; `state.stop_by` may say until when, in the
+    time of `time.monotonic`, they are waited for.
+
     Args:
         services: What answers; as many requests are computed at once as there are services.
         settings: How it answers.
@@ -62,12 +66,14 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
     service = services[0]
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log("started", collections=list(service.collections), languages=list(service.models))
         yield
         log("stopping", pending=work.pending)
-        work.close()
-        log("stopped")
+        stop_by: float | None = getattr(app.state, "stop_by", None)
+        seconds = settings.timeout if stop_by is None else max(0.0, stop_by - monotonic())
+        app.state.unfinished = await work.close(seconds=seconds)
+        log("stopped", unfinished=app.state.unfinished)
 
     app = FastAPI(
         title="Kivuko",
@@ -109,13 +115,13 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
     async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
         """Say which words of a document each word of a question matched, and how strongly."""
         asked(request, query=body.query, doc_id=body.doc_id)
-        return await work.run(Service.explain, body, gone=leaving(request))
+        return await work.run(lambda service, asked, _: service.explain(asked), body, gone=leaving(request))
 
     @app.post("/api/align", tags=["why"], responses=refusals(settings, work=True, also={404: "No such language."}))
     async def align(request: Request, body: AlignRequest) -> AlignAnswer:
         """Link the words of an English sentence to those of its translation."""
         asked(request, english=body.english, translation=body.translation)
-        return await work.run(Service.align, body, gone=leaving(request))
+        return await work.run(lambda service, asked, _: service.align(asked), body, gone=leaving(request))
 
     @app.get(OPEN, tags=["service"], responses=refusals(settings, is_open=True))
     async def health() -> HealthAnswer:

@@ -1,7 +1,10 @@
 """From settings to a server that listens and stops in good order."""
 
+import os
 import socket
+import sys
 from collections.abc import Callable
+from time import monotonic
 
 import uvicorn
 from fastapi import FastAPI
@@ -9,8 +12,8 @@ from fastapi import FastAPI
 from kivuko.errors import ConfigError
 from kivuko.web.connection import Connection
 
-
 WAITING = 2_048  # connections that the system keeps until they are accepted
+INTERRUPTED = 130  # exit code
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -61,8 +64,20 @@ def server_config(app: FastAPI, *, patience: float, connection: type[Connection]
     )
 
 
+class _Server(uvicorn.Server):
+    """Tells its app until when it may take to stop."""
+
+    def __init__(self, app: FastAPI, *, patience: float) -> None:
+        super().__init__(server_config(app, patience=patience))
+        self._app, self._patience = app, patience
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.stop_by = monotonic() + self._patience
+        await super().shutdown(sockets)
+
+
 def run_server(app: FastAPI, listener: socket.socket, *, patience: float, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; then accept nothing new, finish what came, and return.
+    """Serve until SIGTERM or SIGINT; then accept nothing new, finish what came, and go the way of that signal.
 
     Args:
         app: What to serve.
@@ -70,7 +85,15 @@ def run_server(app: FastAPI, listener: socket.socket, *, patience: float, ready:
         patience: Seconds that what came may still take.
         ready: Called when requests are answered.
     """
-    config = server_config(app, patience=patience)
     ready()
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        try:
+            _Server(app, patience=patience).run(sockets=[listener])
+        except KeyboardInterrupt:
+            if getattr(app.state, "unfinished", True):
+                # Python would wait for the threads that compute what nobody waits for.
+                sys.stdout.flush()
+                sys.stderr.write("interrupted\n")
+                sys.stderr.flush()
+                os._exit(INTERRUPTED)
+            raise

@@ -21,7 +21,7 @@ from kivuko.search.lineage import read_lineage, refuse_stranger
 from kivuko.search.opening import StoreKind, held_by, open_index
 from kivuko.search.origin import Origin
 from kivuko.search.qdrant import is_address
-from kivuko.search.searcher import Searcher
+from kivuko.search.searcher import Hit, Searcher
 from kivuko.search.store import OpenStore
 from kivuko.search.words import WORDS, Words, open_words
 from kivuko.web.explain import explain
@@ -41,6 +41,13 @@ from kivuko.web.schemas import (
     FieldProblem,
     FoundDocument,
 )
+from kivuko.web.work import Check
+
+SLICE = 8  # queries that are searched for at once: what is computed in vain when nobody waits any more
+
+
+def _go_on() -> None:
+    """Check nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +164,12 @@ class Service:
             )
         return CollectionsAnswer(collections=infos, languages=[describe_language(code) for code in self.models])
 
-    def search(self, request: BatchRequest) -> BatchAnswer:
-        """Search for several queries of one language.
+    def search(self, request: BatchRequest, check: Check = _go_on) -> BatchAnswer:
+        """Search for several queries of one language, a few at a time.
+
+        Args:
+            request: The queries.
+            check: Called before each few of them; what it raises ends the search.
 
         Raises:
             Problem: If there is no such collection or language, nothing to search for, or nothing to rank or filter by.
@@ -177,10 +188,14 @@ class Service:
         faults = filter_faults(request.where, self.collections[request.collection].fields)
         if faults:
             raise unusable([FieldProblem(field=f"where.{name}"[:100], expected=told) for name, told in faults.items()])
-        try:
-            found = searcher.search(request.queries, request.top_k, by=RankBy(request.ranker), where=request.where)
-        except QueryError as error:
-            raise Problem(422, "no_words", str(error)) from None
+        found: list[list[Hit]] = []
+        for first in range(0, len(request.queries), SLICE):
+            check()
+            queries = request.queries[first : first + SLICE]
+            try:
+                found += searcher.search(queries, request.top_k, by=RankBy(request.ranker), where=request.where)
+            except QueryError as error:
+                raise Problem(422, "no_words", str(error)) from None
         results = [[FoundDocument(**hit._asdict()) for hit in hits] for hits in found]
         return BatchAnswer(results=results, milliseconds=round(1_000 * (time.perf_counter() - start), 1))
 
