@@ -235,10 +235,10 @@ def test_callers_that_hang_up_leave_the_queue(
 ) -> None:
     asked, search = [], Service.search
 
-    def slow(service: Service, request: BatchRequest, *more: Any) -> BatchAnswer:
+    def slow(service: Service, request: BatchRequest, **more: Any) -> BatchAnswer:
         asked.append(request)
         sleep(0.5)
-        return search(service, request, *more)
+        return search(service, request, **more)
 
     monkeypatch.setattr(Service, "search", slow)
     with serve(create_app(services, ServeSettings(queue=8))) as address:

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from kivuko.web.app import create_app
@@ -82,6 +85,34 @@ def test_an_answer_that_takes_too_long_is_given_up(services: list[Service]) -> N
     with served(services, timeout=0.02) as client:
         answer = client.post("/api/search/batch", json=slow)
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+
+
+def test_an_answer_that_would_be_too_large_is_refused(services: list[Service]) -> None:
+    with served(services, max_answer=400) as client:
+        answer = client.post("/api/search", json=ASK)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "too_much")
+        assert client.post("/api/search", json=ASK | {"top_k": 1}).status_code == 200
+
+
+def test_answers_are_written_by_the_worker_and_not_by_the_loop(
+    services: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, write = [], BaseModel.model_dump_json
+
+    def written(model: BaseModel, **options: Any) -> str:
+        threads.append(threading.current_thread().name)
+        return write(model, **options)
+
+    monkeypatch.setattr(BaseModel, "model_dump_json", written)
+    with served(services) as client:
+        found = client.post("/api/search", json=ASK).json()["results"]
+        assert len(found) == 10
+        batch = {key: value for key, value in ASK.items() if key != "query"} | {"queries": [ASK["query"]]}
+        assert client.post("/api/search/batch", json=batch).json()["results"] == [found]
+        assert client.post("/api/explain", json=ASK | {"doc_id": "d0"}).json()["query_words"]
+        align = {"english": "bus", "translation": "basi", "language": "sw"}
+        assert client.post("/api/align", json=align).json()["english_words"] == ["bus"]
+    assert [name.partition("_")[0] for name in threads] == ["kivuko"] * 4
 
 
 def test_more_than_the_queue_holds_is_told_when_to_come_back(services: list[Service]) -> None:

@@ -31,7 +31,7 @@ from kivuko.web.server import address_of, bind, run_server
 from kivuko.web.service import Service
 from kivuko.web.settings import ServeSettings
 
-Service.search = lambda *_: time.sleep(60)
+Service.search = lambda *_, **__: time.sleep(60)
 app = create_app([Service({}, {})], ServeSettings(timeout=1))
 listener = bind("127.0.0.1", 0)
 with logging_to_stderr():

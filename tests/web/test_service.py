@@ -99,9 +99,44 @@ def test_a_batch_is_ended_between_a_few_queries_and_the_next(services: list[Serv
 
     ask = BatchRequest(queries=["bus"] * 32, language="sw", collection="news")
     with pytest.raises(Abandoned):
-        services[0].search(ask, check)
-    assert len(services[0].search(ask, lambda: checked.append(True)).results) == 32
+        services[0].search(ask, check=check)
+    assert len(services[0].search(ask, check=lambda: checked.append(True)).results) == 32
     assert len(checked) == 3 + 32 // SLICE
+
+
+@pytest.fixture(scope="module")
+def wordy(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    place = tmp_path_factory.mktemp("wordy") / "books"
+    documents = [Document(f"d{number}", "Mvua", "maize na " * 1_000) for number in range(10)]
+    build_index(tiny_encoder, documents, place, model_name=str(tiny_encoder_dir))
+    [service] = load_services({"books": str(place)}, {"sw": str(tiny_encoder_dir)}, any_model=True)
+    return service
+
+
+def test_an_answer_that_grows_too_large_is_refused_as_soon_as_it_does(wordy: Service) -> None:
+    checked: list[bool] = []
+    ask = BatchRequest(queries=["maize"] * 32, language="sw", collection="books", top_k=4)
+    with pytest.raises(Problem, match=r"at most 0\.3 MB of text, got 0\.576 MB for the first 16 of 32") as refused:
+        wordy.search(ask, check=lambda: checked.append(True), max_answer=300_000)
+    assert (refused.value.status, refused.value.code) == (422, "too_much")
+    assert "top_k is 4" in refused.value.message
+    assert "--max-answer" in refused.value.message
+    assert len(checked) == 2
+    size = 32 * 4 * len("Mvua" + "maize na " * 1_000)
+    assert wordy.search(ask, max_answer=size)
+    with pytest.raises(Problem, match="for the first 32 of 32"):
+        wordy.search(ask, max_answer=size - 1)
+
+
+def test_an_explanation_of_too_many_words_is_refused(wordy: Service) -> None:
+    why = ExplainRequest(query="maize", language="sw", collection="books", doc_id="d0")
+    with pytest.raises(Problem, match=r"at most 0\.1 MB, got a document of 2,001 words") as refused:
+        wordy.explain(why, max_answer=100_000)
+    assert (refused.value.status, refused.value.code) == (422, "too_much")
+    whole = wordy.explain(why, max_answer=140_000).model_dump_json()
+    assert 100_000 < len(whole) < 140_000
 
 
 def test_a_damaged_store_is_no_fault_of_the_callers(

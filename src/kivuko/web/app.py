@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -32,7 +33,7 @@ from kivuko.web.schemas import (
 )
 from kivuko.web.service import Service, shown_name
 from kivuko.web.settings import ServeSettings
-from kivuko.web.work import WorkQueue
+from kivuko.web.work import Check, WorkQueue
 
 STATIC = Path(__file__).parent / "static"
 
@@ -97,31 +98,66 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         """List the collections, and the languages that queries can be asked in."""
         return service.describe()
 
-    @app.post("/api/search", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
-    async def search(request: Request, body: SearchRequest) -> SearchAnswer:
+    async def answer(request: Request, call: Callable[[Service, Any, Check], BaseModel], body: object) -> Response:
+        def written(worker: Service, argument: Any, check: Check) -> bytes:
+            return call(worker, argument, check).model_dump_json().encode()  # while the loop does other things
+
+        return Response(await work.run(written, body, gone=leaving(request)), media_type="application/json")
+
+    def found(worker: Service, batch: BatchRequest, check: Check) -> BatchAnswer:
+        return worker.search(batch, check=check, max_answer=settings.max_answer)
+
+    def found_for_one(worker: Service, batch: BatchRequest, check: Check) -> SearchAnswer:
+        answered = found(worker, batch, check)
+        return SearchAnswer(results=answered.results[0], milliseconds=answered.milliseconds)
+
+    def explained(worker: Service, body: ExplainRequest, _: Check) -> ExplainAnswer:
+        return worker.explain(body, max_answer=settings.max_answer)
+
+    @app.post(
+        "/api/search",
+        tags=["search"],
+        response_model=SearchAnswer,
+        responses=refusals(settings, work=True, also=_NOT_RANKED),
+    )
+    async def search(request: Request, body: SearchRequest) -> Response:
         """Find the documents that answer a question."""
         asked(request, query=body.query)
         batch = BatchRequest(**body.model_dump(exclude={"query"}), queries=[body.query])
-        answer = await work.run(Service.search, batch, gone=leaving(request))
-        return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
+        return await answer(request, found_for_one, batch)
 
-    @app.post("/api/search/batch", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
-    async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
+    @app.post(
+        "/api/search/batch",
+        tags=["search"],
+        response_model=BatchAnswer,
+        responses=refusals(settings, work=True, also=_NOT_RANKED),
+    )
+    async def search_batch(request: Request, body: BatchRequest) -> Response:
         """Find the documents that answer each of several questions."""
         asked(request, queries=body.queries)
-        return await work.run(Service.search, body, gone=leaving(request))
+        return await answer(request, found, body)
 
-    @app.post("/api/explain", tags=["why"], responses=refusals(settings, work=True, also=_NOT_EXPLAINED))
-    async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
+    @app.post(
+        "/api/explain",
+        tags=["why"],
+        response_model=ExplainAnswer,
+        responses=refusals(settings, work=True, also=_NOT_EXPLAINED),
+    )
+    async def explain(request: Request, body: ExplainRequest) -> Response:
         """Say which words of a document each word of a question matched, and how strongly."""
         asked(request, query=body.query, doc_id=body.doc_id)
-        return await work.run(lambda service, asked, _: service.explain(asked), body, gone=leaving(request))
+        return await answer(request, explained, body)
 
-    @app.post("/api/align", tags=["why"], responses=refusals(settings, work=True, also={404: "No such language."}))
-    async def align(request: Request, body: AlignRequest) -> AlignAnswer:
+    @app.post(
+        "/api/align",
+        tags=["why"],
+        response_model=AlignAnswer,
+        responses=refusals(settings, work=True, also={404: "No such language."}),
+    )
+    async def align(request: Request, body: AlignRequest) -> Response:
         """Link the words of an English sentence to those of its translation."""
         asked(request, english=body.english, translation=body.translation)
-        return await work.run(lambda service, asked, _: service.align(asked), body, gone=leaving(request))
+        return await answer(request, lambda worker, sentences, _: worker.align(sentences), body)
 
     @app.get(OPEN, tags=["service"], responses=refusals(settings, is_open=True))
     async def health() -> HealthAnswer:

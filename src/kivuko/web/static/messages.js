@@ -85,6 +85,7 @@ export const MESSAGES = {
     "error_slow": "The answer took too long. Try again, or ask for less.",
     "error_no_words": "There is no word in this to search for.",
     "error_too_long": "A sentence is too long. Align sentence by sentence, at most 128 words each.",
+    "error_too_much": "That is too much text for one answer of this service.",
     "error_no_document_model": "The words cannot be matched: the encoder of this collection is not loaded.",
     "error_failed": "The service failed. Its log says why, under the request id {request}.",
     "error_other": "The service refused this:"
@@ -174,6 +175,7 @@ export const MESSAGES = {
     "error_slow": "Jibu limechukua muda mrefu mno. Jaribu tena, au omba kidogo zaidi.",
     "error_no_words": "Hakuna neno la kutafuta hapa.",
     "error_too_long": "Sentensi ni ndefu mno. Oanisha sentensi moja moja, isiyozidi maneno 128.",
+    "error_too_much": "Matini hii ni ndefu mno kwa jibu moja la huduma hii.",
     "error_no_document_model": "Maneno hayawezi kulinganishwa: modeli ya mkusanyiko huu haijapakiwa.",
     "error_failed": "Huduma imeshindwa. Sababu iko kwenye kumbukumbu yake, kwa namba ya ombi {request}.",
     "error_other": "Huduma imekataa ombi hili:"
