@@ -122,6 +122,19 @@ def test_between_requests_a_connection_may_rest(hurried: str) -> None:
             sleep(0.8)
 
 
+def test_a_head_has_no_body_and_leaves_the_connection_as_it_is(hurried: str) -> None:
+    with call(hurried) as caller:
+        caller.sendall((b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEALTH.replace(b"GET", b"HEAD")) + HEALTH)
+        said = b""
+        while b'"ready"' not in said:
+            part = caller.recv(65_536)
+            assert part, said
+            said += part
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    assert b"<html" not in said
+    assert said.count(b'"ready"') == 1
+
+
 def test_what_follows_a_refusal_is_not_waited_for(serve: Serve, services: list[Service]) -> None:
     with serve(create_app(services, ServeSettings(api_key="k" * 24)), Hurried) as address, call(address) as caller:
         caller.sendall(HEAD % 100_000)

@@ -61,6 +61,29 @@ def test_another_host_is_refused_on_loopback(services: list[Service]) -> None:
             assert client.get("/api/health", headers={"Host": host}).status_code == 421, host
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/static/app.js", "/api/health", "/api/collections", "/api/openapi.json", "/metrics"]
+)
+def test_what_can_be_got_can_be_asked_for_its_head(client: TestClient, path: str) -> None:
+    head, got = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert set(head.headers) == set(got.headers)
+    for name in ("content-type", "cache-control", "content-security-policy"):
+        assert head.headers[name] == got.headers[name]
+    if path != "/metrics":  # each time it has more to count
+        assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_a_head_is_told_why_not_and_logged_as_what_it_is(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "kivuko.web"):
+        answer = client.head("/api/search")
+    assert (answer.status_code, answer.content, answer.headers["allow"]) == (405, b"", "POST")
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [(each["method"], each["status"]) for each in fields if "method" in each] == [("HEAD", 405)]
+    for path in ("/", "/api/health"):
+        assert client.post(path).headers["allow"] == "GET, HEAD"
+
+
 def test_a_body_that_says_it_is_too_large_is_refused_unread(client: TestClient) -> None:
     answer = client.post("/api/search", content=b"x" * (MAX_BODY + 1))
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
