@@ -62,7 +62,7 @@ def test_a_query_that_leaves_no_token_is_the_callers_fault(
     build_index(terse_encoder, documents, tmp_path / "index", model_name=str(tmp_path / "terse"))
     [service] = load_services({"news": str(tmp_path / "index")}, {"sw": str(tmp_path / "terse")}, any_model=True)
     with pytest.raises(Problem, match="no token of the query") as refused:
-        service.search(BatchRequest(queries=[". ."], language="sw", collection="news"))
+        service.search(BatchRequest(queries=["\ue000 ."], language="sw", collection="news"))
     assert (refused.value.status, refused.value.code) == (422, "no_words")
 
 

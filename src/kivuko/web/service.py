@@ -42,6 +42,7 @@ from kivuko.web.schemas import (
     FieldProblem,
     FoundDocument,
 )
+from kivuko.web.texts import has_word, is_visible
 from kivuko.web.work import Check
 
 SLICE = 8  # queries that are searched for at once: what is computed in vain when nobody waits any more
@@ -253,7 +254,8 @@ class Service:
         if aligner is None:
             raise unknown("language", request.language, list(self.models))
         self._check([request.english, request.translation])
-        pair = WordPair(split_words(request.english), split_words(request.translation))
+        sides = (split_words(text) for text in (request.english, request.translation))
+        pair = WordPair(*(tuple(word for word in words if is_visible(word)) for words in sides))
         if max(map(len, pair)) > MAX_SENTENCE_WORDS:
             raise Problem(
                 422,
@@ -297,8 +299,15 @@ class Service:
     @staticmethod
     def _check(texts: Sequence[str]) -> None:
         for text in texts:
-            if not text.strip() or not is_encodable(text):
-                raise Problem(422, "no_words", "Expected text with at least one word in it, as valid Unicode.")
+            if not is_encodable(text):
+                raise Problem(422, "no_words", "Expected text in valid Unicode, got half of a surrogate pair in it.")
+            if not has_word(text):
+                raise Problem(
+                    422,
+                    "no_words",
+                    "Expected text with a word in it: a letter, a digit or a symbol such as an emoji. Got none: "
+                    "punctuation, white space and invisible characters by themselves are no words.",
+                )
 
 
 def _bytes(text: str) -> int:
