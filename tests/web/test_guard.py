@@ -97,6 +97,23 @@ def test_a_body_that_does_not_say_its_length_is_counted(client: TestClient) -> N
     assert client.post("/api/search", content=parts()).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (json.dumps(ASK)[:-1] + ', "where": {"n": ' + "9" * 5_000 + "}}", 422, "more than 4,300 digits"),
+        ('{"query": ' + "[" * 100_000 + "]" * 100_000 + "}", 422, "brackets within brackets"),
+        (b"\xff{}", 400, "is not JSON"),
+        ('{"query": ', 422, "is not JSON"),
+    ],
+    ids=["digits", "brackets", "bytes", "cut"],
+)
+def test_a_body_that_cannot_be_read_is_told_why(client: TestClient, body: str | bytes, status: int, told: str) -> None:
+    answer = client.post("/api/search", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert told in answer.json()["error"]["message"]
+    assert len(answer.text) < 500
+
+
 def test_no_other_site_is_told_that_it_may_ask(client: TestClient) -> None:
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     for answer in (client.options("/api/search", headers=asked), client.get("/api/collections", headers=asked)):

@@ -52,7 +52,7 @@ def serve(
         raise ConfigError(
             f"`kivuko serve` needs {error.name}, which is not installed: `pip install 'kivuko[serve]'`."
         ) from None
-    from kivuko.web.settings import ServeSettings, is_loopback, parse_indexes, parse_models, read_api_key
+    from kivuko.web.settings import ServeSettings, is_loopback, local_names, parse_indexes, parse_models, read_api_key
 
     collections, languages = parse_indexes(indexes), parse_models(models)
     key = read_api_key(api_key_file, os.environ.get("KIVUKO_API_KEY"))
@@ -66,7 +66,7 @@ def serve(
         queue=queue,
         timeout=timeout,
         api_key=key,
-        allowed_hosts=("localhost", "127.0.0.1", "[::1]", host.lower()) if local else (),
+        allowed_hosts=local_names(host) if local else (),
         max_answer=1_000_000 * max_answer,
         log_queries=log_queries,
     )

@@ -200,11 +200,15 @@ def leaving(request: Request) -> Callable[[], Awaitable[None]]:
     return gone
 
 
+def _problem_of(error: HTTPException) -> Problem:
+    return http_problem(error.status_code, str(error.detail), error.headers, error.__cause__)
+
+
 def _answer_errors(app: FastAPI) -> None:
     answers: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
         (Problem, lambda problem: problem),
         (RequestValidationError, validation_problem),
-        (HTTPException, lambda error: http_problem(error.status_code, str(error.detail), error.headers)),
+        (HTTPException, _problem_of),
     ]
     for kind, describe in answers:
 

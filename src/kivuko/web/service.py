@@ -22,7 +22,7 @@ from kivuko.search.opening import StoreKind, held_by, open_index
 from kivuko.search.origin import Origin
 from kivuko.search.qdrant import is_address
 from kivuko.search.searcher import Hit, Searcher
-from kivuko.search.store import OpenStore
+from kivuko.search.store import OpenStore, check_where
 from kivuko.search.words import WORDS, Words, open_words
 from kivuko.web.explain import explain
 from kivuko.web.languages import describe_language
@@ -191,8 +191,15 @@ class Service:
         start = time.perf_counter()
         self._check(request.queries)
         faults = filter_faults(request.where, self.collections[request.collection].fields)
+        for name, value in request.where.items():
+            try:
+                check_where({name: value})
+            except QueryError as error:
+                faults.setdefault(name, str(error).removesuffix("."))
         if faults:
-            raise unusable([FieldProblem(field=f"where.{name}"[:100], expected=told) for name, told in faults.items()])
+            raise unusable(
+                [FieldProblem(field=f"where.{name}"[:100], expected=told[:400]) for name, told in faults.items()]
+            )
         found: list[list[Hit]] = []
         size = 0
         for first in range(0, len(request.queries), SLICE):

@@ -117,6 +117,17 @@ def read_api_key(path: Path | None, environment: str | None) -> str | None:
     return key
 
 
+def local_names(host: str) -> tuple[str, ...]:
+    """Return what a Host header may call a service that only this machine reaches, each name once.
+
+    Example:
+        >>> local_names("127.0.0.1"), local_names("Box.local"), local_names("::1")[-1]
+        (('localhost', '127.0.0.1', '[::1]'), ('localhost', '127.0.0.1', '[::1]', 'box.local'), '[::1]')
+    """
+    own = f"[{host}]" if ":" in host else host.lower()
+    return tuple(dict.fromkeys(("localhost", "127.0.0.1", "[::1]", own)))
+
+
 def is_loopback(host: str) -> bool:
     """Say whether only this machine reaches an address.
 
