@@ -97,9 +97,36 @@ def test_a_request_beyond_the_schema_is_told_which_field(
     assert field in error["message"]
 
 
-def test_a_query_without_a_word_is_refused(client: TestClient) -> None:
-    answer = client.post("/api/search", json=ASK | {"query": "\x1c"})
+@pytest.mark.parametrize(
+    "text", ["\x1c", "???", "\u200b", "\u2060 \u00ad…", "\u0301", "\u3164", "\ufe0f\u200d", "\uffff"]
+)
+@pytest.mark.parametrize("path", ["search", "search/batch", "explain", "align"])
+def test_a_text_without_a_word_is_refused(client: TestClient, path: str, text: str) -> None:
+    body = {
+        "search": ASK | {"query": text},
+        "search/batch": {"queries": ["bus", text], "language": "sw", "collection": "news"},
+        "explain": ASK | {"query": text, "doc_id": "d0"},
+        "align": {"english": "one", "translation": text, "language": "sw"},
+    }[path]
+    answer = client.post(f"/api/{path}", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_words")
+    assert "a letter, a digit or a symbol" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("text", ["7", "🦁", "+", "ߒ", "ng'ombe?", "\U00010d4a", "\ue000"])  # one of a script of 2024
+def test_a_letter_a_digit_or_a_symbol_is_a_word(client: TestClient, text: str) -> None:
+    assert client.post("/api/search", json=ASK | {"query": text}).status_code == 200
+    assert client.post("/api/explain", json=ASK | {"query": text, "doc_id": "d0"}).status_code == 200
+    align = {"english": text, "translation": text, "language": "sw"}
+    assert client.post("/api/align", json=align).json()["english_words"]
+
+
+def test_what_cannot_be_seen_is_no_word_of_an_alignment(client: TestClient) -> None:
+    sentences = {"english": "bus \u200b children", "translation": "👩\u200d🌾 \u2060 .", "language": "sw"}
+    answer = client.post("/api/align", json=sentences).json()
+    assert answer["english_words"] == ["bus", "children"]
+    assert answer["translation_words"] == ["👩", "🌾", "."]
+    assert [len(row) for row in answer["plan"]] == [2, 2, 2]
 
 
 def test_a_sentence_of_too_many_words_is_refused(client: TestClient) -> None:

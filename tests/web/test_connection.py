@@ -153,6 +153,19 @@ def test_between_requests_a_connection_may_rest(begin: Begin) -> None:
             assert read(caller).status == 200
 
 
+def test_a_head_has_no_body_and_leaves_the_connection_as_it_is(begin: Begin) -> None:
+    three = (b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n" + HEALTH.replace(b"GET", b"HEAD")) + HEALTH
+    with begin(three) as caller:
+        said = b""
+        while b'"ready"' not in said:
+            part = caller.recv(65_536)
+            assert part, said
+            said += part
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    assert b"<html" not in said
+    assert said.count(b'"ready"') == 1
+
+
 def test_what_follows_a_refusal_is_not_waited_for(begin: Begin, services: list[Service]) -> None:
     with begin(HEAD % 100_000, create_app(services, ServeSettings(api_key="k" * 24))) as caller:
         assert read(caller).status == 401
@@ -313,11 +326,11 @@ def test_callers_that_hang_up_leave_the_queue(
     asked, search = [], Service.search
     begun, go_on = Event(), Event()
 
-    def slow(service: Service, request: BatchRequest) -> BatchAnswer:
+    def slow(service: Service, request: BatchRequest, **more: Any) -> BatchAnswer:
         asked.append(request)
         begun.set()
         assert go_on.wait(LONG)
-        return search(service, request)
+        return search(service, request, **more)
 
     def wait_for(requests: int) -> None:
         with call(address) as watcher:

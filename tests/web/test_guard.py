@@ -6,9 +6,11 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from kivuko.web.app import create_app
@@ -59,6 +61,29 @@ def test_another_host_is_refused_on_loopback(services: list[Service]) -> None:
             assert client.get("/api/health", headers={"Host": host}).status_code == 421, host
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/static/app.js", "/api/health", "/api/collections", "/api/openapi.json", "/metrics"]
+)
+def test_what_can_be_got_can_be_asked_for_its_head(client: TestClient, path: str) -> None:
+    head, got = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert set(head.headers) == set(got.headers)
+    for name in ("content-type", "cache-control", "content-security-policy"):
+        assert head.headers[name] == got.headers[name]
+    if path != "/metrics":  # each time it has more to count
+        assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_a_head_is_told_why_not_and_logged_as_what_it_is(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "kivuko.web"):
+        answer = client.head("/api/search")
+    assert (answer.status_code, answer.content, answer.headers["allow"]) == (405, b"", "POST")
+    fields = [getattr(record, "fields", {}) for record in caplog.records]
+    assert [(each["method"], each["status"]) for each in fields if "method" in each] == [("HEAD", 405)]
+    for path in ("/", "/api/health"):
+        assert client.post(path).headers["allow"] == "GET, HEAD"
+
+
 def test_a_body_that_says_it_is_too_large_is_refused_unread(client: TestClient) -> None:
     answer = client.post("/api/search", content=b"x" * (MAX_BODY + 1))
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
@@ -72,6 +97,23 @@ def test_a_body_that_does_not_say_its_length_is_counted(client: TestClient) -> N
     assert client.post("/api/search", content=parts()).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (json.dumps(ASK)[:-1] + ', "where": {"n": ' + "9" * 5_000 + "}}", 422, "more than 4,300 digits"),
+        ('{"query": ' + "[" * 100_000 + "]" * 100_000 + "}", 422, "brackets within brackets"),
+        (b"\xff{}", 400, "is not JSON"),
+        ('{"query": ', 422, "is not JSON"),
+    ],
+    ids=["digits", "brackets", "bytes", "cut"],
+)
+def test_a_body_that_cannot_be_read_is_told_why(client: TestClient, body: str | bytes, status: int, told: str) -> None:
+    answer = client.post("/api/search", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert told in answer.json()["error"]["message"]
+    assert len(answer.text) < 500
+
+
 def test_no_other_site_is_told_that_it_may_ask(client: TestClient) -> None:
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     for answer in (client.options("/api/search", headers=asked), client.get("/api/collections", headers=asked)):
@@ -83,9 +125,9 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let every search wait for an event: a fast machine would be done before anybody could be impatient."""
     event, search = threading.Event(), Service.search
 
-    def held(service: Service, request: BatchRequest) -> BatchAnswer:
+    def held(service: Service, request: BatchRequest, **more: Any) -> BatchAnswer:
         assert event.wait(60)
-        return search(service, request)
+        return search(service, request, **more)
 
     monkeypatch.setattr(Service, "search", held)
     yield event
@@ -98,6 +140,34 @@ def test_an_answer_that_takes_too_long_is_given_up(services: list[Service], go_o
         answer = client.post("/api/search/batch", json=slow)
         go_on.set()
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+
+
+def test_an_answer_that_would_be_too_large_is_refused(services: list[Service]) -> None:
+    with served(services, max_answer=400) as client:
+        answer = client.post("/api/search", json=ASK)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "too_much")
+        assert client.post("/api/search", json=ASK | {"top_k": 1}).status_code == 200
+
+
+def test_answers_are_written_by_the_worker_and_not_by_the_loop(
+    services: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, write = [], BaseModel.model_dump_json
+
+    def written(model: BaseModel, **options: Any) -> str:
+        threads.append(threading.current_thread().name)
+        return write(model, **options)
+
+    monkeypatch.setattr(BaseModel, "model_dump_json", written)
+    with served(services) as client:
+        found = client.post("/api/search", json=ASK).json()["results"]
+        assert len(found) == 10
+        batch = {key: value for key, value in ASK.items() if key != "query"} | {"queries": [ASK["query"]]}
+        assert client.post("/api/search/batch", json=batch).json()["results"] == [found]
+        assert client.post("/api/explain", json=ASK | {"doc_id": "d0"}).json()["query_words"]
+        align = {"english": "bus", "translation": "basi", "language": "sw"}
+        assert client.post("/api/align", json=align).json()["english_words"] == ["bus"]
+    assert [name.partition("_")[0] for name in threads] == ["kivuko"] * 4
 
 
 def test_more_than_the_queue_holds_is_told_when_to_come_back(services: list[Service], go_on: threading.Event) -> None:

@@ -8,10 +8,12 @@ from kivuko.errors import DataError, ModelError
 from kivuko.models.encoder import model_identity
 from kivuko.search import build_index
 from kivuko.search.flat import create_store
+from kivuko.search.hybrid import RankBy, RankerName
 from kivuko.search.store import ingest
 from kivuko.web.problems import Problem
 from kivuko.web.schemas import BatchRequest, ExplainRequest
-from kivuko.web.service import Service, load_services, open_collection
+from kivuko.web.service import SLICE, Service, load_services, open_collection
+from kivuko.web.work import Abandoned
 
 
 def test_a_store_is_asked_as_an_index_is(
@@ -60,8 +62,81 @@ def test_a_query_that_leaves_no_token_is_the_callers_fault(
     build_index(terse_encoder, documents, tmp_path / "index", model_name=str(tmp_path / "terse"))
     [service] = load_services({"news": str(tmp_path / "index")}, {"sw": str(tmp_path / "terse")}, any_model=True)
     with pytest.raises(Problem, match="no token of the query") as refused:
-        service.search(BatchRequest(queries=[". ."], language="sw", collection="news"))
+        service.search(BatchRequest(queries=["\ue000 ."], language="sw", collection="news"))
     assert (refused.value.status, refused.value.code) == (422, "no_words")
+
+
+@pytest.mark.parametrize("text", ["", " " * 20 + "maize"], ids=["none", "white"])
+def test_documents_that_begin_without_a_word_are_served(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path: Path, text: str
+) -> None:
+    documents = [Document(f"d{number}", title, text) for number, title in enumerate(["Mvua", "A bus"])]
+    build_index(tiny_encoder, documents, tmp_path / "titles", model_name=str(tiny_encoder_dir))
+    [service] = load_services({"titles": str(tmp_path / "titles")}, {"sw": str(tiny_encoder_dir)}, any_model=True)
+    [found] = service.search(BatchRequest(queries=["bus"], language="sw", collection="titles")).results
+    assert {hit.title for hit in found} == {"Mvua", "A bus"}
+
+
+@pytest.mark.parametrize("ranker", list(RankerName))
+def test_a_batch_finds_what_one_call_for_all_of_it_finds(worded: list[Service], ranker: RankerName) -> None:
+    queries = [f"{first} {second}" for first in ("maize", "bus", "rain", "school") for second in ("teacher", "a", "of")]
+    ask = BatchRequest(queries=queries, language="sw", collection="news", top_k=4, ranker=ranker)
+    at_once = worded[0]._hybrids["news", "sw"].search(queries, 4, by=RankBy(ranker))
+    found = worded[0].search(ask).results
+    assert len(queries) > SLICE
+    assert [[hit.doc_id for hit in hits] for hits in found] == [[hit.doc_id for hit in hits] for hits in at_once]
+    for hits, expected in zip(found, at_once, strict=True):
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected], abs=1e-5)
+
+
+def test_a_batch_is_ended_between_a_few_queries_and_the_next(services: list[Service]) -> None:
+    checked = []
+
+    def check() -> None:
+        checked.append(True)
+        if len(checked) == 3:
+            raise Abandoned
+
+    ask = BatchRequest(queries=["bus"] * 32, language="sw", collection="news")
+    with pytest.raises(Abandoned):
+        services[0].search(ask, check=check)
+    assert len(services[0].search(ask, check=lambda: checked.append(True)).results) == 32
+    assert len(checked) == 3 + 32 // SLICE
+
+
+@pytest.fixture(scope="module")
+def wordy(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Service:
+    place = tmp_path_factory.mktemp("wordy") / "books"
+    documents = [Document(f"d{number}", "Mvua", "maize na " * 1_000) for number in range(10)]
+    build_index(tiny_encoder, documents, place, model_name=str(tiny_encoder_dir))
+    [service] = load_services({"books": str(place)}, {"sw": str(tiny_encoder_dir)}, any_model=True)
+    return service
+
+
+def test_an_answer_that_grows_too_large_is_refused_as_soon_as_it_does(wordy: Service) -> None:
+    checked: list[bool] = []
+    ask = BatchRequest(queries=["maize"] * 32, language="sw", collection="books", top_k=4)
+    with pytest.raises(Problem, match=r"at most 0\.3 MB of text, got 0\.576 MB for the first 16 of 32") as refused:
+        wordy.search(ask, check=lambda: checked.append(True), max_answer=300_000)
+    assert (refused.value.status, refused.value.code) == (422, "too_much")
+    assert "top_k is 4" in refused.value.message
+    assert "--max-answer" in refused.value.message
+    assert len(checked) == 2
+    size = 32 * 4 * len("Mvua" + "maize na " * 1_000)
+    assert wordy.search(ask, max_answer=size)
+    with pytest.raises(Problem, match="for the first 32 of 32"):
+        wordy.search(ask, max_answer=size - 1)
+
+
+def test_an_explanation_of_too_many_words_is_refused(wordy: Service) -> None:
+    why = ExplainRequest(query="maize", language="sw", collection="books", doc_id="d0")
+    with pytest.raises(Problem, match=r"at most 0\.1 MB, got a document of 2,001 words") as refused:
+        wordy.explain(why, max_answer=100_000)
+    assert (refused.value.status, refused.value.code) == (422, "too_much")
+    whole = wordy.explain(why, max_answer=140_000).model_dump_json()
+    assert 100_000 < len(whole) < 140_000
 
 
 def test_a_damaged_store_is_no_fault_of_the_callers(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from kivuko.search.flat import create_store
 from kivuko.search.store import Passage, ingest
 from kivuko.search.words import build_words
 from kivuko.web.app import create_app
-from kivuko.web.service import load_services
+from kivuko.web.problems import Problem
+from kivuko.web.schemas import BatchRequest
+from kivuko.web.service import Service, load_services, open_collection
 
 ASK = {"query": "maize and beans", "language": "sw", "collection": "store"}
 
@@ -89,6 +92,32 @@ def test_a_filter_that_can_find_nothing_is_refused(
     [told] = answer.json()["error"]["fields"]
     assert told == {"field": field, "expected": f"Expected {expected}"}
     assert field in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**4_000), 10**308 * 10])
+def test_a_number_that_no_field_can_have_is_a_fault_of_its_field(fielded: TestClient, value: int) -> None:
+    answer = fielded.post("/api/search", json=ASK | {"where": {"year": value, "language": "en"}})
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "invalid"
+    assert [each["field"] for each in error["fields"]] == ["where.year"]
+    assert "an integer beyond 1.8e+308" in error["message"]
+    assert ".." not in error["message"]
+
+
+def test_a_value_that_no_store_takes_is_a_fault_of_its_field_where_fields_are_not_known(
+    tiny_encoder: MultiVectorEncoder, tiny_encoder_dir: Path, tmp_path: Path
+) -> None:
+    identity = model_identity(tiny_encoder_dir)
+    store = create_store(tmp_path / "store", dim=32, model_name=str(tiny_encoder_dir), model_digest=identity)
+    ingest(store, tiny_encoder, [Passage("d0", "", "maize", "en", {})])
+    opened = replace(open_collection(str(tmp_path / "store")), fields=None)
+    service = Service({"store": opened}, {"sw": str(tiny_encoder_dir)})
+    ask = BatchRequest(queries=["maize"], language="sw", collection="store", where={"title": 7, "year": 2024})
+    with pytest.raises(Problem) as refused:
+        service.search(ask)
+    assert refused.value.code == "invalid"
+    assert [each.field for each in refused.value.fields] == ["where.title"]
 
 
 def test_an_index_says_that_it_keeps_nothing_to_filter_by(fielded: TestClient) -> None:

@@ -32,6 +32,9 @@ def serve(
     ] = 1,
     queue: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait; more are told 429.")] = 32,
     timeout: Annotated[float, typer.Option(min=0.1, max=3_600, help="Seconds until a request is told 504.")] = 30.0,
+    max_answer: Annotated[
+        int, typer.Option(min=1, max=1_000, help="MB of text in one answer; who asks for more is told 422.")
+    ] = 8,
     log_queries: Annotated[bool, typer.Option("--log-queries", help="Write what is asked to the log.")] = False,
     threads: Threads = None,
 ) -> None:
@@ -49,7 +52,7 @@ def serve(
         raise ConfigError(
             f"`kivuko serve` needs {error.name}, which is not installed: `pip install 'kivuko[serve]'`."
         ) from None
-    from kivuko.web.settings import ServeSettings, is_loopback, parse_indexes, parse_models, read_api_key
+    from kivuko.web.settings import ServeSettings, is_loopback, local_names, parse_indexes, parse_models, read_api_key
 
     collections, languages = parse_indexes(indexes), parse_models(models)
     key = read_api_key(api_key_file, os.environ.get("KIVUKO_API_KEY"))
@@ -63,7 +66,8 @@ def serve(
         queue=queue,
         timeout=timeout,
         api_key=key,
-        allowed_hosts=("localhost", "127.0.0.1", "[::1]", host.lower()) if local else (),
+        allowed_hosts=local_names(host) if local else (),
+        max_answer=1_000_000 * max_answer,
         log_queries=log_queries,
     )
     with bind(host, port) as listener:

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -31,7 +33,7 @@ from kivuko.web.schemas import (
 )
 from kivuko.web.service import Service, shown_name
 from kivuko.web.settings import ServeSettings
-from kivuko.web.work import WorkQueue
+from kivuko.web.work import Check, WorkQueue
 
 STATIC = Path(__file__).parent / "static"
 
@@ -52,6 +54,9 @@ _NOT_EXPLAINED = {
 def create_app(services: Sequence[Service], settings: ServeSettings | None = None) -> FastAPI:
     """Make the app.
 
+    When it is stopped, `state.unfinished` says how many calls still run; `state.stop_by` may say until when, in the
+    time of `time.monotonic`, they are waited for.
+
     Args:
         services: What answers; as many requests are computed at once as there are services.
         settings: How it answers.
@@ -62,12 +67,14 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
     service = services[0]
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log("started", collections=list(service.collections), languages=list(service.models))
         yield
         log("stopping", pending=work.pending)
-        work.close()
-        log("stopped")
+        stop_by: float | None = getattr(app.state, "stop_by", None)
+        seconds = settings.timeout if stop_by is None else max(0.0, stop_by - monotonic())
+        app.state.unfinished = await work.close(seconds=seconds)
+        log("stopped", unfinished=app.state.unfinished)
 
     app = FastAPI(
         title="Kivuko",
@@ -91,31 +98,66 @@ def create_app(services: Sequence[Service], settings: ServeSettings | None = Non
         """List the collections, and the languages that queries can be asked in."""
         return service.describe()
 
-    @app.post("/api/search", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
-    async def search(request: Request, body: SearchRequest) -> SearchAnswer:
+    async def answer(request: Request, call: Callable[[Service, Any, Check], BaseModel], body: object) -> Response:
+        def written(worker: Service, argument: Any, check: Check) -> bytes:
+            return call(worker, argument, check).model_dump_json().encode()  # while the loop does other things
+
+        return Response(await work.run(written, body, gone=leaving(request)), media_type="application/json")
+
+    def found(worker: Service, batch: BatchRequest, check: Check) -> BatchAnswer:
+        return worker.search(batch, check=check, max_answer=settings.max_answer)
+
+    def found_for_one(worker: Service, batch: BatchRequest, check: Check) -> SearchAnswer:
+        answered = found(worker, batch, check)
+        return SearchAnswer(results=answered.results[0], milliseconds=answered.milliseconds)
+
+    def explained(worker: Service, body: ExplainRequest, _: Check) -> ExplainAnswer:
+        return worker.explain(body, max_answer=settings.max_answer)
+
+    @app.post(
+        "/api/search",
+        tags=["search"],
+        response_model=SearchAnswer,
+        responses=refusals(settings, work=True, also=_NOT_RANKED),
+    )
+    async def search(request: Request, body: SearchRequest) -> Response:
         """Find the documents that answer a question."""
         asked(request, query=body.query)
         batch = BatchRequest(**body.model_dump(exclude={"query"}), queries=[body.query])
-        answer = await work.run(Service.search, batch, gone=leaving(request))
-        return SearchAnswer(results=answer.results[0], milliseconds=answer.milliseconds)
+        return await answer(request, found_for_one, batch)
 
-    @app.post("/api/search/batch", tags=["search"], responses=refusals(settings, work=True, also=_NOT_RANKED))
-    async def search_batch(request: Request, body: BatchRequest) -> BatchAnswer:
+    @app.post(
+        "/api/search/batch",
+        tags=["search"],
+        response_model=BatchAnswer,
+        responses=refusals(settings, work=True, also=_NOT_RANKED),
+    )
+    async def search_batch(request: Request, body: BatchRequest) -> Response:
         """Find the documents that answer each of several questions."""
         asked(request, queries=body.queries)
-        return await work.run(Service.search, body, gone=leaving(request))
+        return await answer(request, found, body)
 
-    @app.post("/api/explain", tags=["why"], responses=refusals(settings, work=True, also=_NOT_EXPLAINED))
-    async def explain(request: Request, body: ExplainRequest) -> ExplainAnswer:
+    @app.post(
+        "/api/explain",
+        tags=["why"],
+        response_model=ExplainAnswer,
+        responses=refusals(settings, work=True, also=_NOT_EXPLAINED),
+    )
+    async def explain(request: Request, body: ExplainRequest) -> Response:
         """Say which words of a document each word of a question matched, and how strongly."""
         asked(request, query=body.query, doc_id=body.doc_id)
-        return await work.run(Service.explain, body, gone=leaving(request))
+        return await answer(request, explained, body)
 
-    @app.post("/api/align", tags=["why"], responses=refusals(settings, work=True, also={404: "No such language."}))
-    async def align(request: Request, body: AlignRequest) -> AlignAnswer:
+    @app.post(
+        "/api/align",
+        tags=["why"],
+        response_model=AlignAnswer,
+        responses=refusals(settings, work=True, also={404: "No such language."}),
+    )
+    async def align(request: Request, body: AlignRequest) -> Response:
         """Link the words of an English sentence to those of its translation."""
         asked(request, english=body.english, translation=body.translation)
-        return await work.run(Service.align, body, gone=leaving(request))
+        return await answer(request, lambda worker, sentences, _: worker.align(sentences), body)
 
     @app.get(OPEN, tags=["service"], responses=refusals(settings, is_open=True))
     async def health() -> HealthAnswer:
@@ -158,11 +200,15 @@ def leaving(request: Request) -> Callable[[], Awaitable[None]]:
     return gone
 
 
+def _problem_of(error: HTTPException) -> Problem:
+    return http_problem(error.status_code, str(error.detail), error.headers, error.__cause__)
+
+
 def _answer_errors(app: FastAPI) -> None:
     answers: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
         (Problem, lambda problem: problem),
         (RequestValidationError, validation_problem),
-        (HTTPException, lambda error: http_problem(error.status_code, str(error.detail), error.headers)),
+        (HTTPException, _problem_of),
     ]
     for kind, describe in answers:
 

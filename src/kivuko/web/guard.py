@@ -59,7 +59,10 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
-        self.guard, self.scope, self.receive, self._send = guard, scope, receive, send
+        self.guard, self.receive, self._send = guard, receive, send
+        self.method = scope["method"]
+        # Every GET has its HEAD: the same answer without its body.
+        self.scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
         self.headers = Headers(scope=scope)
         self.request_id = new_request_id()
         self.status: int | None = None
@@ -87,6 +90,10 @@ class _Exchange:
             headers["X-Request-Id"] = self.request_id
             # The page's files belong together: none may be an older one from a cache.
             headers["Cache-Control"] = "no-store" if self.scope["path"].startswith(_GUARDED) else "no-cache"
+            if headers.get("allow") == "GET":
+                headers["Allow"] = "GET, HEAD"
+        elif self.method == "HEAD" and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
         await self._send(message)
 
     def _admit(self) -> None:
@@ -152,7 +159,7 @@ class _Exchange:
         log(
             "request",
             request_id=self.request_id,
-            method=self.scope["method"],
+            method=self.method,
             route=route,
             status=status,
             milliseconds=round(1_000 * seconds, 1),

@@ -15,7 +15,7 @@ _REFUSED: dict[int, str] = {
     408: "The body came too slowly.",
     413: "The body is too large.",
     421: "The Host header names another host.",
-    422: "The request is not as the schema says, or has no word to work with.",
+    422: "The request is not as the schema says, has no word to work with, or asks for too much in one answer.",
     429: "Too many requests wait: come back after the seconds in Retry-After.",
     500: "The service failed.",
     503: "Too many connections are open: come back after the seconds in Retry-After.",

@@ -1,5 +1,6 @@
 """Errors as callers see them: one shape, a whole sentence, nothing of the inside."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from fastapi.exceptions import RequestValidationError
@@ -41,8 +42,19 @@ class Problem(Exception):  # noqa: N818 - what a caller is told, which need not 
         return JSONResponse(ErrorAnswer(error=report).model_dump(), self.status, self.headers)
 
 
-def http_problem(status: int, detail: str, headers: Mapping[str, str] | None) -> Problem:
-    """Make a problem of an error that the framework found: no such path, no such method."""
+def http_problem(
+    status: int, detail: str, headers: Mapping[str, str] | None, cause: BaseException | None = None
+) -> Problem:
+    """Make a problem of an error that the framework found: no such path, no such method, a body that cannot be read."""
+    if status == 400 and isinstance(cause, RecursionError):
+        return Problem(422, "invalid", "The request cannot be used. Its body has too many brackets within brackets.")
+    if status == 400 and isinstance(cause, ValueError) and not isinstance(cause, UnicodeError):  # JSON, all the same
+        return Problem(
+            422,
+            "invalid",
+            f"The request cannot be used. An integer in it has more than {sys.get_int_max_str_digits():,} digits: "
+            f"expected numbers up to {sys.float_info.max:.1e}.",
+        )
     message = {
         400: _NOT_JSON,
         404: "There is nothing under this path: GET /api/openapi.json lists what there is.",

@@ -25,6 +25,7 @@ MAX_TOP_K = 100
 MAX_BATCH = 32
 MAX_FILTERS = 16
 MAX_BODY = 512 * 1_024  # bytes: a full batch, every character escaped
+MAX_ANSWER = 8_000_000  # bytes of the texts of an answer, unless the service is told otherwise
 
 _SOME_TEXT = r"\S"
 

@@ -21,14 +21,15 @@ from kivuko.search.lineage import read_lineage, refuse_stranger
 from kivuko.search.opening import StoreKind, held_by, open_index
 from kivuko.search.origin import Origin
 from kivuko.search.qdrant import is_address
-from kivuko.search.searcher import Searcher
-from kivuko.search.store import OpenStore
+from kivuko.search.searcher import Hit, Searcher
+from kivuko.search.store import OpenStore, check_where
 from kivuko.search.words import WORDS, Words, open_words
 from kivuko.web.explain import explain
 from kivuko.web.languages import describe_language
 from kivuko.web.log import log
 from kivuko.web.problems import Problem, unknown, unusable
 from kivuko.web.schemas import (
+    MAX_ANSWER,
     MAX_SENTENCE_WORDS,
     AlignAnswer,
     AlignRequest,
@@ -41,6 +42,15 @@ from kivuko.web.schemas import (
     FieldProblem,
     FoundDocument,
 )
+from kivuko.web.texts import has_word, is_visible
+from kivuko.web.work import Check
+
+SLICE = 8  # queries that are searched for at once: what is computed in vain when nobody waits any more
+WORD_BYTES = 64  # that a word takes in an explanation, beside its letters
+
+
+def _go_on() -> None:
+    """Check nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +142,11 @@ class Service:
     def warm_up(self) -> None:
         """Do everything once, so that the first caller does not wait for what is compiled or read at first use."""
         for (_, language), searcher in self._hybrids.items():
-            [hits] = searcher.search([language], top_k=1)
+            searcher.search([language], top_k=1)
             for ranker in set(searcher.rankers) & set(LEXICAL):
                 searcher.search([language], top_k=1, by=RankBy(ranker))
-            self.align(AlignRequest(english="one", translation=hits[0].text[:20] if hits else "one", language=language))
+            # Not with a text of the collection's: there may be none, or nothing but white space in it.
+            self.align(AlignRequest(english="one", translation="one", language=language))
 
     def describe(self) -> CollectionsAnswer:
         """Say what there is."""
@@ -156,11 +167,17 @@ class Service:
             )
         return CollectionsAnswer(collections=infos, languages=[describe_language(code) for code in self.models])
 
-    def search(self, request: BatchRequest) -> BatchAnswer:
-        """Search for several queries of one language.
+    def search(self, request: BatchRequest, *, check: Check = _go_on, max_answer: int = MAX_ANSWER) -> BatchAnswer:
+        """Search for several queries of one language, a few at a time.
+
+        Args:
+            request: The queries.
+            check: Called before each few of them; what it raises ends the search.
+            max_answer: Bytes of the texts of all documents of the answer, at most.
 
         Raises:
-            Problem: If there is no such collection or language, nothing to search for, or nothing to rank or filter by.
+            Problem: If there is no such collection or language, nothing to search for, nothing to rank or filter by, or
+                the answer would be too large.
         """
         self._searcher(request.collection, request.language)
         searcher = self._hybrids[request.collection, request.language]
@@ -174,20 +191,47 @@ class Service:
         start = time.perf_counter()
         self._check(request.queries)
         faults = filter_faults(request.where, self.collections[request.collection].fields)
+        for name, value in request.where.items():
+            try:
+                check_where({name: value})
+            except QueryError as error:
+                faults.setdefault(name, str(error).removesuffix("."))
         if faults:
-            raise unusable([FieldProblem(field=f"where.{name}"[:100], expected=told) for name, told in faults.items()])
-        try:
-            found = searcher.search(request.queries, request.top_k, by=RankBy(request.ranker), where=request.where)
-        except QueryError as error:
-            raise Problem(422, "no_words", str(error)) from None
+            raise unusable(
+                [FieldProblem(field=f"where.{name}"[:100], expected=told[:400]) for name, told in faults.items()]
+            )
+        found: list[list[Hit]] = []
+        size = 0
+        for first in range(0, len(request.queries), SLICE):
+            check()
+            queries = request.queries[first : first + SLICE]
+            try:
+                hits = searcher.search(queries, request.top_k, by=RankBy(request.ranker), where=request.where)
+            except QueryError as error:
+                raise Problem(422, "no_words", str(error)) from None
+            size += sum(_size(hit) for each in hits for hit in each)
+            if size > max_answer:
+                raise Problem(
+                    422,
+                    "too_much",
+                    f"Expected an answer with at most {_mb(max_answer)} MB of text, got {_mb(size)} MB for the first "
+                    f"{first + len(queries)} of {len(request.queries)} queries. Ask for fewer documents (top_k is "
+                    f"{request.top_k}) or with fewer queries at once, or start the service with a larger --max-answer.",
+                )
+            found += hits
         results = [[FoundDocument(**hit._asdict()) for hit in hits] for hits in found]
         return BatchAnswer(results=results, milliseconds=round(1_000 * (time.perf_counter() - start), 1))
 
-    def explain(self, request: ExplainRequest) -> ExplainAnswer:
+    def explain(self, request: ExplainRequest, *, max_answer: int = MAX_ANSWER) -> ExplainAnswer:
         """Say which words of a query matched which words of a document.
 
+        Args:
+            request: Which query and document.
+            max_answer: Bytes of the answer, at most, by an estimate.
+
         Raises:
-            Problem: If there is no such collection, language or document, or the encoder of the documents is not here.
+            Problem: If there is no such collection, language or document, the document has too many words for an
+                answer, or the encoder of the documents is not here.
         """
         searcher = self._searcher(request.collection, request.language)
         self._check([request.query])
@@ -195,6 +239,15 @@ class Service:
         document = collection.document(request.doc_id)
         if document is None:
             raise unknown("document", request.doc_id)
+        count = len(document.content.split())
+        size = _bytes(document.content) + WORD_BYTES * count
+        if size > max_answer:
+            raise Problem(
+                422,
+                "too_much",
+                f"Expected an explanation of at most {_mb(max_answer)} MB, got a document of {count:,} words, which "
+                f"makes {_mb(size)} MB. Start the service with a larger --max-answer to have it explained.",
+            )
         encoder = self._document_encoder(collection.index.manifest, request.language)
         return explain(request.query, document, searcher.model, encoder)
 
@@ -208,7 +261,8 @@ class Service:
         if aligner is None:
             raise unknown("language", request.language, list(self.models))
         self._check([request.english, request.translation])
-        pair = WordPair(split_words(request.english), split_words(request.translation))
+        sides = (split_words(text) for text in (request.english, request.translation))
+        pair = WordPair(*(tuple(word for word in words if is_visible(word)) for words in sides))
         if max(map(len, pair)) > MAX_SENTENCE_WORDS:
             raise Problem(
                 422,
@@ -252,8 +306,27 @@ class Service:
     @staticmethod
     def _check(texts: Sequence[str]) -> None:
         for text in texts:
-            if not text.strip() or not is_encodable(text):
-                raise Problem(422, "no_words", "Expected text with at least one word in it, as valid Unicode.")
+            if not is_encodable(text):
+                raise Problem(422, "no_words", "Expected text in valid Unicode, got half of a surrogate pair in it.")
+            if not has_word(text):
+                raise Problem(
+                    422,
+                    "no_words",
+                    "Expected text with a word in it: a letter, a digit or a symbol such as an emoji. Got none: "
+                    "punctuation, white space and invisible characters by themselves are no words.",
+                )
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _size(hit: Hit) -> int:
+    return sum(map(_bytes, (hit.title, hit.text, *(each for each in hit.fields.values() if isinstance(each, str)))))
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1_000_000:.3g}"
 
 
 def shown_name(model: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from kivuko.config import Frozen
 from kivuko.errors import ConfigError
+from kivuko.web.schemas import MAX_ANSWER
 
 LEAST_KEY = 16  # characters; a shorter key can be guessed
 
@@ -27,6 +28,7 @@ class ServeSettings(Frozen):
         api_key: What a caller has to know; none by default.
         allowed_hosts: Names that a request's Host header may carry, none for any. A service that only this machine
             reaches accepts the names of this machine alone, so that no web page can be rebound to it.
+        max_answer: Bytes of the texts of an answer; who asks for more is told to ask for less.
         log_queries: Whether the log tells what was asked.
     """
 
@@ -34,6 +36,7 @@ class ServeSettings(Frozen):
     timeout: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     api_key: str | None = Field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
+    max_answer: Annotated[int, Field(ge=1)] = MAX_ANSWER
     log_queries: bool = False
 
     @field_validator("api_key")
@@ -112,6 +115,17 @@ def read_api_key(path: Path | None, environment: str | None) -> str | None:
             f"{LEAST_KEY} printable ASCII characters without a space. `openssl rand -hex 24` makes a good one."
         )
     return key
+
+
+def local_names(host: str) -> tuple[str, ...]:
+    """Return what a Host header may call a service that only this machine reaches, each name once.
+
+    Example:
+        >>> local_names("127.0.0.1"), local_names("Box.local"), local_names("::1")[-1]
+        (('localhost', '127.0.0.1', '[::1]'), ('localhost', '127.0.0.1', '[::1]', 'box.local'), '[::1]')
+    """
+    own = f"[{host}]" if ":" in host else host.lower()
+    return tuple(dict.fromkeys(("localhost", "127.0.0.1", "[::1]", own)))
 
 
 def is_loopback(host: str) -> bool:

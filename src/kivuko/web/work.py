@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Generic, TypeVar
@@ -13,9 +14,26 @@ from kivuko.web.problems import Problem
 
 Worker = TypeVar("Worker")
 Result = TypeVar("Result")
+Check = Callable[[], None]  # raises `Abandoned` if nobody waits for the answer any more
 
 RECENT = 16  # calls whose time says how long the next ones will take
 LONGEST_WAIT = 60  # seconds that a caller is told to stay away, at most
+
+
+class Abandoned(Exception):  # noqa: N818 - no error: there is nobody to be told
+    """What ends a call that nobody waits for any more."""
+
+
+class _Turn:
+    """A call from when it came until it is over."""
+
+    def __init__(self) -> None:
+        self.wanted = True
+        self.started: float | None = None
+
+    def check(self) -> None:
+        if not self.wanted:
+            raise Abandoned
 
 
 class WorkQueue(Generic[Worker]):
@@ -25,7 +43,7 @@ class WorkQueue(Generic[Worker]):
         workers: What the calls are made on.
         waiting: How many calls may wait beside those that run.
         timeout: Seconds until a call is given up. One that waits is taken out of the queue then, as it is when its
-            caller goes away; one that runs cannot be stopped, and keeps its place until it is done.
+            caller goes away; one that runs keeps its place until it checks whether it is still waited for.
     """
 
     def __init__(self, workers: Sequence[Worker], *, waiting: int, timeout: float) -> None:
@@ -34,7 +52,7 @@ class WorkQueue(Generic[Worker]):
         self.timeout = timeout
         self.pending = 0
         self._took: deque[float] = deque(maxlen=RECENT)
-        self._started: dict[object, float] = {}  # when each call began that runs now
+        self._turns: dict[_Turn, Future[Any]] = {}  # of those that are here, for the thread of the loop alone
         self._free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             self._free.put(worker)
@@ -42,7 +60,7 @@ class WorkQueue(Generic[Worker]):
 
     async def run(
         self,
-        call: Callable[[Worker, Any], Result],
+        call: Callable[[Worker, Any, Check], Result],
         argument: Any,
         *,
         gone: Callable[[], Awaitable[None]] | None = None,
@@ -50,7 +68,8 @@ class WorkQueue(Generic[Worker]):
         """Make a call on the next free worker.
 
         Args:
-            call: What to do.
+            call: What to do, given the worker, the argument and a check; what may take long calls that now and then,
+                and is ended by it when nobody waits for the answer any more.
             argument: With what.
             gone: Returns when the caller has gone away, so that nobody waits for the answer any more.
 
@@ -66,10 +85,11 @@ class WorkQueue(Generic[Worker]):
             )
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="kivuko")
-        future = self._threads.submit(self._call, call, argument)
+        turn, loop = _Turn(), asyncio.get_running_loop()
+        future = self._threads.submit(self._call, call, argument, turn)
+        self._turns[turn] = future
         self.pending += 1
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda done: self._leave(done, loop))
+        future.add_done_callback(lambda _: self._leave(turn, loop))
         answer = asyncio.wrap_future(future)
         leaving = None if gone is None else asyncio.ensure_future(gone())
         waited: list[asyncio.Future[Any]] = [answer] if leaving is None else [answer, leaving]
@@ -81,6 +101,7 @@ class WorkQueue(Generic[Worker]):
                 leaving.result()  # raises what went wrong, if anything did
                 raise Problem(499, "gone", "The caller went away before there was an answer.")
         finally:
+            turn.wanted = False
             answer.cancel()
             if leaving is not None:
                 leaving.cancel()
@@ -97,29 +118,49 @@ class WorkQueue(Generic[Worker]):
         """
         took, now = list(self._took), perf_counter()
         lately = sum(took) / len(took) if took else 0.0
-        so_far = max((now - start for start in list(self._started.values())), default=0.0)
+        started = [turn.started for turn in self._turns]  # once: the threads write it
+        so_far = max((now - start for start in started if start is not None), default=0.0)
         return min(LONGEST_WAIT, max(1, math.ceil(max(lately, so_far) * self.pending / self.size)))
 
-    def close(self) -> None:
-        """Finish what runs, drop what waits."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=True, cancel_futures=True)
-            self._threads = None
+    async def close(self, *, seconds: float) -> int:
+        """Drop what waits, and end what runs at its next check.
 
-    def _call(self, call: Callable[[Worker, Any], Result], argument: Any) -> Result:
+        Args:
+            seconds: For how long to wait for what runs, at most.
+
+        Returns:
+            How many calls still run.
+        """
+        if self._threads is None:
+            return 0
+        for turn in self._turns:
+            turn.wanted = False
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads = None
+        running = [future for future in self._turns.values() if not future.done()]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(
+                asyncio.gather(*map(asyncio.wrap_future, running), return_exceptions=True), timeout=seconds
+            )
+        self._turns.clear()
+        self.pending = 0
+        return sum(not future.done() for future in running)
+
+    def _call(self, call: Callable[[Worker, Any, Check], Result], argument: Any, turn: _Turn) -> Result:
         worker = self._free.get()
-        this = object()
-        start = self._started[this] = perf_counter()
+        start = turn.started = perf_counter()
         try:
-            return call(worker, argument)
+            turn.check()
+            return call(worker, argument, turn.check)
         finally:
-            del self._started[this]
+            turn.started = None
             self._took.append(perf_counter() - start)
             self._free.put(worker)
 
-    def _leave(self, _: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _leave(self, turn: _Turn, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._left)
+            loop.call_soon_threadsafe(self._left, turn)
 
-    def _left(self) -> None:
-        self.pending -= 1
+    def _left(self, turn: _Turn) -> None:
+        if self._turns.pop(turn, None) is not None:
+            self.pending -= 1

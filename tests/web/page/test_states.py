@@ -55,6 +55,19 @@ def test_a_refusal_is_told_in_the_language_of_the_page(visit: Any, serve: Any, s
         assert "muda mrefu mno" in page.locator("#search-problem").inner_text()
 
 
+@pytest.mark.parametrize(("locale", "told"), [("en-US", "no word in this"), ("sw-KE", "Hakuna neno hapa")])
+def test_a_text_without_a_word_is_told_so_in_both_views(visit: Any, site: str, locale: str, told: str) -> None:
+    page = visit(site, "/#q=%3F%3F%3F&language=sw&in=news", expected="422", locale=locale)
+    page.wait_for_selector("#search-problem p")
+    assert told in page.locator("#search-problem").inner_text()
+    page.click("#to-align")
+    page.fill("#translation", "\u2060")
+    page.fill("#english", "rain")
+    page.click("#align-form .main")
+    page.wait_for_selector("#align-problem p")
+    assert told in page.locator("#align-problem").inner_text()
+
+
 def test_a_collection_without_documents_says_so(visit: Any, serve: Any, tiny_encoder_dir: Path, tmp_path: Path) -> None:
     store = tmp_path / "news"
     lineage = read_lineage(str(tiny_encoder_dir))

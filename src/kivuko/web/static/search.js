@@ -2,6 +2,7 @@
 import { ask, showProblem } from "./api.js";
 import { directionOf, wordDirection } from "./bidi.js";
 import { announce, byId, focusOnly, make } from "./dom.js";
+import { excerptButton, excerptOf, isLong } from "./excerpt.js";
 import { fieldButtons, filters, readFilters, setFilters, startFiltering } from "./filters.js";
 import { message, number, say } from "./interface.js";
 import { light, markedText, pairLine, pairsOf, pairTable, spokenPairs } from "./why.js";
@@ -14,7 +15,7 @@ const EXAMPLES = {
 let languages = [];
 let collections = [];
 let running = null; // aborts what belongs to the last question
-let results = []; // {found, card, explanation, pairs}
+let results = []; // {found, card, explanation, pairs, isWhole}
 let method = "maxsim";
 let pointed = null; // the word of the question under the pointer or the focus
 let pinned = null; // the one that was clicked
@@ -153,7 +154,7 @@ function showResults(answer, asked, signal) {
   explainWhatIsSeen(asked, signal);
 }
 
-function makeResult(found) {
+function makeResult(found, place) {
   const usual = languages.find(({ code }) => code === found.language)?.direction ?? "ltr";
   const written = (text) => ({ lang: found.language ?? "", dir: directionOf(text, usual) });
   const title = found.title.trim()
@@ -161,15 +162,32 @@ function makeResult(found) {
     : say(make("h3", { class: "title missing" }), "untitled");
   const score = say(make("span", { class: "score" }), "score", { score: number(found.score, found.score < 1 ? 4 : 2) });
   say(score, "score_hint", {}, "title");
+  const text = make("p", { class: "text", id: `text-${place}`, ...written(found.text) });
   const card = make(
     "li",
     { class: "result", "data-id": found.doc_id },
     make("div", { class: "head" }, title, score),
-    make("p", { class: "text", ...written(found.text) }, found.text),
+    text,
     fieldButtons(found, collection().fields),
     make("p", { class: "line" }, say(make("span"), "matching")),
   );
-  return { found, card, explanation: null, pairs: [] };
+  const result = { found, card, explanation: null, pairs: [], isWhole: !isLong(found.text) };
+  if (!result.isWhole) {
+    const toggle = (isWhole) => {
+      result.isWhole = isWhole;
+      showText(result);
+    };
+    text.after(excerptButton(text, toggle));
+  }
+  showText(result);
+  return result;
+}
+
+function showText({ found, card, explanation, pairs, isWhole }) {
+  const known = explanation ?? { document_words: [] };
+  const part = isWhole ? null : excerptOf(found.text, known.document_words, pairs);
+  card.querySelector(".text").replaceChildren(markedText(found.text, "text", known, pairs, part));
+  if (explanation) light(card, pairs, pointed ?? pinned);
 }
 
 // Explain results one after the other, as they come into view: each costs the service about as much as a search.
@@ -209,7 +227,7 @@ function showPairs(result) {
   if (found.title.trim()) {
     card.querySelector(".title").replaceChildren(markedText(found.title, "title", explanation, result.pairs));
   }
-  card.querySelector(".text").replaceChildren(markedText(found.text, "text", explanation, result.pairs));
+  showText(result);
   const wasOpen = card.querySelector("details")?.open ?? false;
   card.querySelector("details")?.remove();
   if (result.pairs.length) {

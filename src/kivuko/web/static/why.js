@@ -30,18 +30,21 @@ export function shownValue(value, method) {
   return method === "plan" ? `${number(100 * value, 0)} %` : number(value, 2);
 }
 
-// A title or a text, in which every word that is in a pair can light up; over the surest stands what it matched.
-export function markedText(whole, field, explanation, pairs) {
+// A title or a text, or a part of it, in which every word that is in a pair can light up; over the surest stands what
+// it matched.
+export function markedText(whole, field, explanation, pairs, part = null) {
   const characters = Array.from(whole);
+  const { start, end: last } = part ?? { start: 0, end: characters.length };
   const paired = new Set(pairs.map(({ found }) => found));
   const glosses = new Map();
   for (const { query, found, strength } of bestPairs(pairs)) {
     if (strength >= GLOSSED) glosses.set(found, [...(glosses.get(found) ?? []), query]);
   }
   const parts = document.createDocumentFragment();
-  let end = 0;
+  if (start > 0) parts.append("… ");
+  let end = start;
   explanation.document_words.forEach((word, place) => {
-    if (word.field !== field || !paired.has(place)) return;
+    if (word.field !== field || !paired.has(place) || word.start < start || word.end > last) return;
     parts.append(characters.slice(end, word.start).join(""));
     const text = characters.slice(word.start, word.end).join("");
     const marked = make("span", { class: "word", "data-word": place }, text);
@@ -54,7 +57,8 @@ export function markedText(whole, field, explanation, pairs) {
     }
     end = word.end;
   });
-  parts.append(characters.slice(end).join(""));
+  parts.append(characters.slice(end, last).join(""));
+  if (last < characters.length) parts.append(" …");
   return parts;
 }
 
