@@ -154,13 +154,43 @@ def test_package_that_is_cut_between_catalogues_is_refused(tmp_path: Path) -> No
         list(BitextFile(path, SWAHILI))
 
 
-def test_letters_of_menus_are_not_marked(tmp_path: Path) -> None:
-    (tmp_path / "sw.po").write_bytes(catalog("_Open", "F_ungua"))
-    assert list(BitextFile(tmp_path / "sw.po").pairs()) == [OPEN]
-    (tmp_path / "ja.po").write_bytes(catalog("E&xit", "終了 (&X)"))
-    assert list(BitextFile(tmp_path / "ja.po").pairs()) == [("Exit", "終了")]
-    (tmp_path / "ha.po").write_bytes(catalog("file_name of _x", "sunan file_name"))
-    assert list(BitextFile(tmp_path / "ha.po").pairs()) == [("file_name of _x", "sunan file_name")]
+@pytest.mark.parametrize(
+    ("marked", "plain"),
+    [
+        (("_Open", "F_ungua"), OPEN),
+        (("&Open", "&Fungua"), OPEN),
+        (("Save _As…", "Hifadhi _Kama…"), ("Save As…", "Hifadhi Kama…")),
+        (("Sa_ve As", "_Hifadhi Kama"), ("Save As", "Hifadhi Kama")),
+        (("E&xit", "終了 (&X)"), ("Exit", "終了")),
+        (("_File", "文件(_F)"), ("File", "文件")),
+        (("_Édition", "_Hariri"), ("Édition", "Hariri")),
+    ],
+)
+def test_letters_of_menus_are_not_marked(tmp_path: Path, marked: tuple[str, str], plain: tuple[str, str]) -> None:
+    (tmp_path / "a.po").write_bytes(catalog(*marked))
+    assert list(BitextFile(tmp_path / "a.po").pairs()) == [plain]
+
+
+@pytest.mark.parametrize(
+    ("english", "translation"),
+    [
+        ("R&D budget", "Bajeti ya R&D"),
+        ("R&D budget", "Bajeti ya U&M"),
+        ("R&D budget", "Bajeti ya &Utafiti"),
+        ("AT&T phones", "Simu za AT&T"),
+        ("Questions (Q&A)", "Maswali (Q&A)"),
+        ("Set user_name now", "Weka user_name sasa"),
+        ("Set user_name now", "Weka jina_la sasa"),
+        ("The field _id is missing", "Sehemu ya _id haipo"),
+        ("Fish &amp; chips", "Samaki &amp; chipsi"),
+        ("Fish &amp; chips", "Samaki&nbsp;na chipsi"),
+        ("file_name of _x", "sunan file_name"),
+        ("_Open", "&Fungua"),
+    ],
+)
+def test_words_with_the_sign_of_a_menu_letter_keep_it(tmp_path: Path, english: str, translation: str) -> None:
+    (tmp_path / "a.po").write_bytes(catalog(english, translation))
+    assert list(BitextFile(tmp_path / "a.po").pairs()) == [(english, translation)]
 
 
 def test_truncated_package_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polib
+import regex
 
 from kivuko.data.readers.records import ReaderOptions, Record
 from kivuko.data.readers.streams import read_whole
@@ -16,7 +17,13 @@ from kivuko.errors import DataError
 MAX_CATALOG_BYTES = 50_000_000
 
 # The letter that a menu is opened by: `_Open` in GTK, `&Open` in Qt; Chinese, Japanese and Korean append it: `(_O)`.
-_MNEMONIC = re.compile(r"\s*\([_&]\w\)|[_&](?=\w)")
+# Within a word (`E_xit`) it is a small letter or one of a script without any, unlike in `R&D`; and `&amp;` is none.
+_MNEMONIC = regex.compile(
+    r"\s*(?P<appended>\((?P<mark>[_&])\w\))"
+    r"|(?<![\w&])(?P<mark>_|&(?!\w+;))(?=\w)"
+    r"|(?P<within>(?<=\p{L}\p{M}*)(?P<mark>[_&])(?=[\p{Ll}\p{Lo}]))"
+)
+_MARKED_WORD = regex.compile(r"[\w&]*[_&][\w&]*")
 _QUOTED = re.compile(r'[^"]*"[^"\\]*(?:\\.[^"\\]*)*"')
 _BYTE_ORDERS = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 
@@ -89,7 +96,19 @@ def _check_end(text: str) -> None:
 
 
 def _without_mnemonics(english: str, translation: str) -> tuple[str, str]:
-    """Take the mark of a menu's letter out, where both sides have just one."""
-    if all(len(_MNEMONIC.findall(side)) == 1 == side.count("_") + side.count("&") for side in (english, translation)):
-        return _MNEMONIC.sub("", english), _MNEMONIC.sub("", translation)
-    return english, translation
+    """Take the mark of a menu's letter out, where both sides have just one, and not as a part of a word.
+
+    Within a word it is taken for one only if the other side has it before or behind one (`E_xit`, `_Ondoka`), and
+    nowhere if the word is the same on both sides, as identifiers are.
+    """
+    if any(side.count("_") + side.count("&") != 1 for side in (english, translation)):
+        return english, translation
+    found = [_MNEMONIC.search(side) for side in (english, translation)]
+    if found[0] is None or found[1] is None or found[0]["mark"] != found[1]["mark"]:
+        return english, translation
+    if all(each["within"] for each in found if each):
+        return english, translation
+    words = [_MARKED_WORD.search(side) for side in (english, translation)]
+    if words[0] and words[1] and words[0][0] == words[1][0] and not any(each["appended"] for each in found if each):
+        return english, translation
+    return str(_MNEMONIC.sub("", english)), str(_MNEMONIC.sub("", translation))
