@@ -28,7 +28,7 @@ def compiled(english: str, translation: str) -> bytes:
 
 def tree(folder: Path) -> Path:
     for name, content in (
-        ("locale/sw_KE/LC_MESSAGES/app.mo", compiled("Open", "Fungua")),
+        ("locale/sw/LC_MESSAGES/app.mo", compiled("Open", "Fungua")),
         ("po/app-sw.po", catalog("Close", "Funga")),
         ("po/fr.po", catalog("Close", "Fermer")),
         ("po/sw.txt", b"no catalogue"),
@@ -61,7 +61,7 @@ def test_catalogues_of_a_folder_are_found_by_language(tmp_path: Path) -> None:
 
 def test_catalogue_with_two_names_is_read_once(tmp_path: Path) -> None:
     folder = tree(tmp_path)
-    (folder / "locale/sw_KE/LC_MESSAGES/same.mo").symlink_to("app.mo")
+    (folder / "locale/sw/LC_MESSAGES/same.mo").symlink_to("app.mo")
     assert list(BitextFile(folder, SWAHILI).pairs()) == [OPEN, CLOSE]
 
 
@@ -152,6 +152,32 @@ def test_package_that_is_cut_between_catalogues_is_refused(tmp_path: Path) -> No
     path.write_bytes(whole[: whole.index(b"sw/z.po")])
     with pytest.raises(DataError, match="whole"):
         list(BitextFile(path, SWAHILI))
+
+
+def test_catalogue_of_another_language_is_one_flaw_among_the_others(tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    german = catalog("Close", "Schließen").replace(b'UTF-8\\n"', b'UTF-8\\n"\n"Language: de\\n"')
+    (folder / "po/more-sw.po").write_bytes(german)
+    assert [record[1:4] for record in BitextFile(folder, SWAHILI)][-1] == (
+        "po/more-sw.po",
+        "",
+        "catalogue in another language",
+    )
+
+
+def test_dialects_that_are_read_together_are_told(tmp_path: Path) -> None:
+    names = ("zh_CN/LC_MESSAGES/a.mo", "zh_CN/LC_MESSAGES/b.mo", "zh_TW.UTF-8/LC_MESSAGES/a.mo", "zh-tools/a-zh.mo")
+    for name in names[:2]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(compiled("Open", "打开"))
+    one = ReaderOptions(BitextFormat.GETTEXT, "zh")
+    assert len(list(BitextFile(tmp_path, one))) == 2
+    for name in names[2:]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(compiled("Open", "開啟"))
+    with pytest.warns(UserWarning, match=r"of zh \(1\), zh_CN \(2\), zh_TW \(1\) were read together"):
+        assert len(list(BitextFile(tmp_path, one))) == 4
+    assert len(list(BitextFile(tmp_path, ReaderOptions(BitextFormat.GETTEXT, "zh_TW")))) == 1
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,38 @@ def test_po_keeps_what_is_translated_and_names_what_is_not(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize("is_compiled", [False, True])
+@pytest.mark.parametrize(
+    ("told", "asked", "is_read"),
+    [
+        ("de", "sw", False),
+        ("zh_CN", "zh_TW", False),
+        ("sr@latin", "sw", False),
+        ("sw_KE", "sw", True),
+        ("swh", "sw", True),
+        ("sw_KE.UTF-8", "sw", True),
+        ("zh", "zh_TW", True),
+        ("sr@latin", "sr", True),
+        ("", "sw", True),
+        ("LANGUAGE", "sw", True),
+        ("de", None, True),
+    ],
+)
+def test_catalogue_of_another_language_is_refused(
+    tmp_path: Path, told: str, asked: str | None, is_read: bool, is_compiled: bool
+) -> None:
+    header = f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\nLanguage: {told}\\n"\n\n'
+    content = f'{header}msgid "Yes."\nmsgstr "Ndiyo."\n'
+    file = tmp_path / ("a.mo" if is_compiled else "a.po")
+    file.write_bytes(polib.pofile(content).to_binary() if is_compiled else content.encode())
+    options = ReaderOptions(language=asked)
+    if is_read:
+        assert list(BitextFile(file, options)) == [YES]
+    else:
+        with pytest.raises(DataError, match=f"Language: {told}`, expected '{asked}'"):
+            list(BitextFile(file, options))
+
+
 def test_compiled_catalogue_holds_the_same_pairs(tmp_path: Path) -> None:
     polib.pofile(PO).save_as_mofile(str(tmp_path / "sw.mo"))
     pairs = set(BitextFile(tmp_path / "sw.mo").pairs())

@@ -102,7 +102,7 @@ def _damage(path: Path, error: etree.XMLSyntaxError) -> DataError:
 def _check_languages(path: Path, element: etree._Element, options: ReaderOptions) -> None:
     for names, expected in ((("source-language", "srcLang"), "en"), (("target-language", "trgLang"), options.language)):
         told = element.get(names[0]) or element.get(names[1])
-        if told and expected and not (is_in_language(told, expected) or is_in_language(expected, told)):
+        if told and expected and is_other_language(told, expected):
             raise DataError(f"{path}: its {names[0]} is {told!r}, expected {expected!r}.")
 
 
@@ -180,7 +180,17 @@ def is_in_language(tag: str, language: str) -> bool:
     return f"{_tag(tag)}-".startswith(f"{_tag(language)}-")
 
 
+def is_other_language(told: str, expected: str) -> bool:
+    """Say whether neither of two language tags is of a part of the other.
+
+    Example:
+        >>> is_other_language("sw_KE", "sw"), is_other_language("zh", "zh-TW"), is_other_language("de", "sw")
+        (False, False, True)
+    """
+    return not (is_in_language(told, expected) or is_in_language(expected, told))
+
+
 def _tag(language: str) -> str:
     """Return a language tag in one spelling: `zh-tw`, and two letters where there are two."""
-    first, dash, rest = language.strip().replace("_", "-").lower().partition("-")
+    first, dash, rest = language.strip().replace("_", "-").replace("@", "-").lower().partition("-")
     return f"{_TWO_LETTERS.get(first, first)}{dash}{rest}"
