@@ -254,6 +254,13 @@ def test_tmx_variant_of_a_country_is_found_by_its_own_tag(tmp_path: Path) -> Non
     assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[0].flaw == "no variant in sw_TZ"
 
 
+def test_place_between_letters_leaves_a_space(tmp_path: Path) -> None:
+    content = TMX.replace("Ndi<hi>yo</hi>.", 'Bonyeza<ph x="1"/>sasa<ph/>, <ph/>n<it pos="begin"/>dani<ph/>.')
+    assert records(tmp_path / "a.tmx", content)[0].translation == "Bonyeza sasa, ndani."
+    content = XLIFF_1.replace("Ndi", 'Ndi<x id="3"/>')
+    assert records(tmp_path / "a.xlf", content)[0] == Record(1, "Yes.", "Ndi yo.")
+
+
 def test_xliff_language_may_be_written_with_its_country_or_in_three_letters(tmp_path: Path) -> None:
     for told, asked in (("sw-KE", "sw"), ("sw", "sw_KE"), ("swh", "sw"), ("zh-Hant", "zh_Hant")):
         content = XLIFF_1.replace('target-language="sw"', f'target-language="{told}"')

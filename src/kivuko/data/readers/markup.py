@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import regex
 from lxml import etree
 
 from kivuko.data.formats.tatoeba import ISO_639_3
@@ -17,6 +18,10 @@ _HEADER = "x-gettext-domain-header"  # what XLIFF that was made of a PO file kee
 _UNTRANSLATED = ("new", "needs-translation")
 # Elements whose content is code of the document that was translated, not its text.
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
+# Those that stand for something between words, unlike the ends of what is bold.
+_PLACES = frozenset({"ph", "x"})
+_PLACE = "\0"  # XML can hold none
+_BETWEEN = regex.compile(r"(?<=[\p{L}\p{M}\p{N}])\0+(?=[\p{L}\p{M}\p{N}])")
 
 
 def read_tmx(path: Path, options: ReaderOptions) -> Iterator[Record]:
@@ -148,13 +153,23 @@ def _forget(element: etree._Element) -> None:
 
 
 def text_of(element: etree._Element) -> str:
-    """Return the text of an element and of what is in it, without codes of the document that was translated."""
+    """Return the text of an element and of what is in it, without codes of the document that was translated.
+
+    A space is left for a `ph` or `x` between letters or digits.
+    """
+    return str(_BETWEEN.sub(" ", _text_with_places(element))).replace(_PLACE, "")
+
+
+def _text_with_places(element: etree._Element) -> str:
     parts = [element.text or ""]
     for child in element:
-        if not isinstance(child.tag, str):
+        name = etree.QName(child).localname if isinstance(child.tag, str) else ""
+        if not name:
             parts.append(reference_text(child))
-        elif etree.QName(child).localname not in _CODES:
-            parts.append(text_of(child))
+        elif name in _PLACES:
+            parts.append(_PLACE)
+        if name and name not in _CODES:
+            parts.append(_text_with_places(child))
         parts.append(child.tail or "")
     return "".join(parts)
 
