@@ -15,6 +15,7 @@ import numpy as np
 from kivuko.curation.quality import PairQuality, QualityScorer
 from kivuko.data.bitext import SentencePair
 from kivuko.data.readers import EMPTY_SIDE, BitextFile
+from kivuko.data.readers.records import COMPRESSED, TARS
 from kivuko.data.whole import written_whole
 from kivuko.errors import ConfigError, DataError
 
@@ -133,9 +134,12 @@ def check_out(*paths: Path, overwrite: bool) -> None:
     """Make sure, before hours of work, that files can be written.
 
     Raises:
-        ConfigError: If one is there already and is not to be replaced, or its folder is not there.
+        ConfigError: If one is there already and is not to be replaced, its folder is not there, or its name says that
+            it is compressed, which none is.
     """
     for path in paths:
+        if path.suffix.lower() in (*COMPRESSED, *TARS):
+            raise ConfigError(f"{path}: plain text is written, which no {path.suffix} holds. Choose another --out.")
         if path.is_dir() or (path.exists() and not overwrite):
             raise ConfigError(f"{path} is there already. Choose another --out, or give --overwrite for a file.")
         if not path.parent.is_dir():

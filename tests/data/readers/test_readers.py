@@ -176,6 +176,12 @@ def test_numbered_columns_need_no_first_row(tmp_path: Path) -> None:
     assert records(tmp_path / "a.tsv", "Ndiyo.\t7\tYes.\n", options) == [YES]
 
 
+@pytest.mark.parametrize(("english", "translation"), [("2", "2"), ("2", "02"), ("en", "en")])
+def test_one_column_for_both_sides_is_refused(english: str, translation: str) -> None:
+    with pytest.raises(ConfigError, match="both be column"):
+        ReaderOptions(english=english, translation=translation)
+
+
 def test_one_column_without_the_other_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="both columns"):
         records(tmp_path / "a.tsv", "x\ty\n", ReaderOptions(english="1"))
