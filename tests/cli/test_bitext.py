@@ -75,6 +75,62 @@ def test_clean_replaces_nothing_that_came_or_was_put_back_meanwhile(bitext: Path
     assert [path.name for path in (tmp_path / "clean").iterdir()] == ["kept.tsv"]
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("data", "data holds .*en-sw.tsv, which is read"),
+        (".", "working directory"),
+        ("file", "file is a file"),
+        ("link", "link holds .*en-sw.tsv, which is read"),
+        ("beir", "beir holds .*beir, which is read"),
+        ("notes", "notes holds mine.txt, which .* did not write"),
+        ("folders", "folders holds kept.tsv, which .* did not write"),
+    ],
+)
+def test_clean_replaces_nothing_that_it_did_not_write(
+    bitext: Path, collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data", "notes", "folders/kept.tsv"):
+        (tmp_path / folder).mkdir(parents=True)
+    bitext.rename(tmp_path / "data" / bitext.name)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    (tmp_path / "notes" / "kept.tsv").write_text("")
+    before = contents(tmp_path)
+    flags = ("--against", collection.name, "--split", "dev", "--overwrite")
+    with pytest.raises(ConfigError, match=why):
+        run("clean", "--bitext", f"data/{bitext.name}", "--out", out, *flags)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("spelled", ["moses:clean/kept", "bible:clean/kept.tsv,clean/report.md", "tsv:clean/kept.tsv"])
+def test_clean_does_not_replace_its_own_result_that_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelled: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean" / "kept.tsv").write_text("Yes.\tNdiyo.\n")
+    with pytest.raises(ConfigError, match="which is read"):
+        run("clean", "--bitext", spelled, "--language", "sw", "--out", "clean", "--overwrite")
+    assert contents(tmp_path) == {"clean/kept.tsv": b"Yes.\tNdiyo.\n"}
+
+
+def test_clean_replaces_what_it_wrote_before(bitext: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clean"
+    run("clean", "--bitext", bitext, "--out", out)
+    (out / "kept.tsv").write_text("old")
+    (tmp_path / "link").symlink_to(out)
+    run("clean", "--bitext", bitext, "--out", tmp_path / "link", "--overwrite")
+    assert "Yes." in (out / "kept.tsv").read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", bitext.name, "link"]
+
+
 def test_report_is_the_same_wherever_it_is_written(
     bitext: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,3 +78,10 @@ def test_what_is_there_stays_unless_told(bitext: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--overwrite"):
         run("--bitext", bitext, "--target", "sw", "--out", out)
     assert out.read_text(encoding="utf-8") == "mine"
+
+
+def test_compressed_name_is_refused_and_what_is_there_stays(bitext: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no \.gz holds"):
+        run("--bitext", bitext, "--target", "sw", "--out", tmp_path / "lexicon.tsv.gz")
+    with pytest.raises(ConfigError, match="is there already"):
+        run("--bitext", bitext, "--target", "sw", "--out", bitext)

@@ -126,6 +126,50 @@ def test_text_of_the_other_language_in_the_same_script_is_found(tmp_path: Path) 
     assert "the translation is as the other side" in (tmp_path / "rejected.tsv").read_text(encoding="utf-8")
 
 
+def of_two_domains(count: int) -> list[tuple[str, str]]:
+    """Return pairs of two vocabularies, one behind the other, and a pair of a third between them."""
+    draw = random.Random(0)  # noqa: S311
+    words = [
+        (("river", "mto"), ("school", "shule"), ("market", "soko"), ("village", "kijiji"), ("old man", "mzee")),
+        (("health", "afya"), ("virus", "kirusi"), ("hospital", "hospitali"), ("patient", "mgonjwa"), ("drug", "dawa")),
+    ]
+    made = []
+    for domain in words:
+        for _ in range(count):
+            chosen = [draw.choice(domain) for _ in range(9)]
+            made.append((" ".join(each[0] for each in chosen), " ".join(each[1] for each in chosen)))
+    return [*made[:count], ("the letter and window", "kirje ja ikkuna seinä yöllä"), *made[count:]]
+
+
+@pytest.mark.parametrize("most", [400, 20_000])
+def test_language_is_told_alike_in_whatever_order_the_text_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(cleaning, "_MOST_TO_TRAIN_ON", most)
+    pairs = of_two_domains(600)
+    found = []
+    for name, order in (("there", pairs), ("back", pairs[::-1]), ("drawn", random.Random(1).sample(pairs, len(pairs)))):  # noqa: S311
+        (tmp_path / name).mkdir()
+        lines = [Record(number, *pair) for number, pair in enumerate(order, start=1)]
+        report = clean(lines, tmp_path / name, options=CleaningOptions(near=None, repeats=None))
+        rejected = (tmp_path / name / "rejected.tsv").read_text(encoding="utf-8").splitlines()
+        found.append({line.split("\t", 1)[1] for line in rejected})
+        assert report.rejected[Reason.WRONG_LANGUAGE] == 1
+    assert found[0] == found[1] == found[2]
+
+
+def test_pair_of_a_sample_does_not_vouch_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = of_two_domains(200)
+    lines = [Record(number, *pair) for number, pair in enumerate(pairs, start=1)]
+    details = []
+    for most in (len(pairs), len(pairs) - 1):
+        monkeypatch.setattr(cleaning, "_MOST_TO_TRAIN_ON", most)
+        options = CleaningOptions(deviations=0.3, near=None, repeats=None)
+        verdicts = cleaning.judge(lines, cleaning.learn(lines), options=options)
+        details.append([float(each.detail.split()[3]) for each in verdicts if each.reason is Reason.WRONG_LANGUAGE])
+    assert sum(details[0]) == pytest.approx(sum(details[1]), rel=0.02)
+
+
 def test_misaligned_run_is_rejected_and_what_is_around_it_kept(tmp_path: Path) -> None:
     lines = [f"Year {number}: {'the river ' * (number * 7 % 11 + 1)}" for number in range(1000, 1200)]
     translated = [f"वर्ष {number}: {'नदी ' * (number * 7 % 11 + 1)}" for number in range(1000, 1200)]

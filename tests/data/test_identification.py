@@ -4,6 +4,7 @@ import pytest
 
 from kivuko.data.identification import SideModels, SideScores
 from kivuko.data.pairs import SentencePair
+from kivuko.data.samples import pair_digests
 from kivuko.data.shingles import text_key
 from kivuko.data.trigrams import trigrams
 
@@ -22,12 +23,12 @@ def score(models: SideModels, text: str, side: int) -> SideScores:
     return models.score(*(both if side == 0 else both[::-1]))[0][side]
 
 
-@pytest.fixture(params=[True, False], ids=["trained on all", "trained on a sample"])
-def models(request: pytest.FixtureRequest) -> SideModels:
+@pytest.fixture
+def models() -> SideModels:
     draw = random.Random(0)  # noqa: S311
     pairs = [SentencePair(sentence(ENGLISH, draw), sentence(SWAHILI, draw)) for _ in range(400)]
     noise = [SentencePair(sentence(ENGLISH, draw), sentence(ENGLISH, draw)) for _ in range(10)]
-    return SideModels([*pairs, *noise], is_all=request.param)
+    return SideModels([*pairs, *noise])
 
 
 def test_text_of_the_other_side_is_likelier_there(models: SideModels) -> None:
@@ -47,17 +48,20 @@ def test_text_that_was_trained_on_does_not_vouch_for_itself() -> None:
     draw = random.Random(0)  # noqa: S311
     pairs = [SentencePair(sentence(ENGLISH, draw), sentence(SWAHILI, draw)) for _ in range(300)]
     foreign = sentence(FINNISH, draw)
-    models = SideModels([*pairs, SentencePair(sentence(ENGLISH, draw), foreign)], is_all=True)
-    assert score(models, foreign, 1).deviations < -6
+    own = SentencePair(sentence(ENGLISH, draw), foreign)
+    models = SideModels([*pairs, own])
+    sides = [trigrams([text_key(side)]) for side in own]
+    _, found = models.score(*sides, digests=pair_digests([own]))[0]
+    assert found.deviations < -6
 
 
 def test_foreign_pairs_do_not_vouch_for_each_other() -> None:
     draw = random.Random(0)  # noqa: S311
     pairs = [SentencePair(sentence(ENGLISH, draw), sentence(SWAHILI, draw)) for _ in range(300)]
     foreign = [SentencePair(sentence(ENGLISH, draw), sentence(FINNISH, draw)) for _ in range(15)]
-    models = SideModels([*pairs, *foreign], is_all=True)
+    models = SideModels([*pairs, *foreign])
     sides = [trigrams([text_key(pair[side]) for pair in foreign]) for side in (0, 1)]
-    assert all(translation.deviations < -6 for _, translation in models.score(*sides))
+    assert all(translation.deviations < -6 for _, translation in models.score(*sides, digests=pair_digests(foreign)))
 
 
 def test_names_that_both_sides_have_are_of_no_language(models: SideModels) -> None:

@@ -73,3 +73,46 @@ def test_space_of_no_width_ends_a_word_where_none_are_spaced(text: str) -> None:
     assert len(Analyzer().words(text)) == 2
     assert Analyzer().words(text) == Analyzer().words(tidied)
     assert text_key(text) == text_key(tidy(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if a <b and c> d",
+        "Use <your name> here",
+        "Press <Ctrl> and <Alt>",
+        "Enter <code> or <email address>",
+        "Enter </path>",
+        "<https://example.org> <a@b.org>",
+        "a <b, c> <- d",
+    ],
+)
+def test_words_in_angle_brackets_that_are_no_markup_stay(text: str) -> None:
+    assert tidy(text) == text
+    assert tidy(text.replace("<", "&lt;").replace(">", "&gt;")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "tidied"),
+    [
+        ("Type &lt;b&gt; for bold", "Type <b> for bold"),
+        ("5 &lt;x&gt; 6, 5 &lt;x/&gt; 6", "5 <x> 6, 5 <x/> 6"),
+        ("&lt;b&gt;Yes&lt;/b&gt;&lt;br&gt;No", "Yes No"),
+        ("&lt;a href='x'&gt;Yes&lt;/a&gt;", "Yes"),
+        ("<b>5 &lt; 6 &gt; 4</b>", "5 < 6 > 4"),
+        ("Type <code>&lt;b&gt;</code>", "Type <b>"),
+        ("<b>Yes", "Yes"),
+        ("one.</p><p class=x>Two<br />three", "one. Two three"),
+        ('<xliff:g id="1">Yes</xliff:g><x id="2"/>', "Yes"),
+        ("<Foo >Yes</Foo> <u >No</u>", "Yes No"),
+        ('<A HREF="a?b&amp;c">Yes</A>', "Yes"),
+    ],
+)
+def test_tags_are_dropped_and_those_that_a_text_tells_of_stay(text: str, tidied: str) -> None:
+    assert tidy(text) == tidied
+
+
+def test_each_side_counts_once_for_its_tags() -> None:
+    steps: Counter[str] = Counter()
+    assert tidy("<i>a</i> &lt;b&gt;c&lt;/b&gt;", steps) == "a c"
+    assert steps == {"tags": 1, "character references": 1}

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,14 @@ def test_what_was_moved_aside_is_read_until_somebody_writes(tmp_path: Path) -> N
     directory.mkdir()
     assert place_of(directory) == directory
     assert place_of(Path()) == Path()
+
+
+@pytest.mark.usefixtures("exchanges")
+@pytest.mark.parametrize("name", ["index", ".index.old"])
+def test_files_are_not_taken_for_directories_and_stay(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match="is a file") if name == "index" else nullcontext():  # noqa: SIM117
+        with staged_directory(tmp_path / "index") as stage:
+            (stage / "file").write_text("new")
+    assert (tmp_path / name).read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {name, "index"}

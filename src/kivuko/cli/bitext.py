@@ -117,7 +117,7 @@ def clean(
     language: Language = None,
     english: English = None,
     translation: Translation = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what `clean` wrote to --out before.")] = False,
 ) -> None:
     """Sort out the sentence pairs that are not worth training on, each with its reason.
 
@@ -125,6 +125,7 @@ def clean(
     """
     import sys
 
+    from kivuko.data.cleaned import check_out
     from kivuko.data.cleaning import clean as run
     from kivuko.data.collections import read_collection
     from kivuko.data.flaws import CleaningOptions
@@ -138,16 +139,15 @@ def clean(
     if not deviations > 0:
         raise ConfigError(f"--deviations must be above 0, got {deviations}.")
 
-    def refuse_taken() -> None:
-        if out.exists() and not overwrite:
-            raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
-
-    refuse_taken()
+    file = bitext_file(bitext, format_name, language, english, translation)
+    inputs = [bitext, file.path, *(against or ())]
+    check_out(out, inputs, overwrite=overwrite)
     judged = [JudgedTexts(read_collection(folder, split=split)) for folder in against or ()]
     options = CleaningOptions(deviations, near or None, repeats or None)
-    file = bitext_file(bitext, format_name, language, english, translation)
-    with staged_directory(out.absolute()) as stage:
-        refuse_taken()  # by another process, before this one had the lock
+    with staged_directory(out.resolve()) as stage:
+        check_out(
+            out, inputs, overwrite=overwrite
+        )  # again: another process may have written it before this had the lock
         report = run(file, stage, options=options, judged=judged)
         page = cleaning_page(bitext, report, command=_command(sys.argv[1:]))
         (stage / "report.md").write_text(page, encoding="utf-8")

@@ -65,14 +65,14 @@ def lexicon(
 
     Example: `kivuko bitext lexicon --bitext en-sw.tsv --target sw --method transport --model swahili --out lexicon.tsv`
     """
+    from kivuko.curation.filtering import check_out
     from kivuko.curation.lexicon_induction import ranked_translations, read_dictionary, score_lexicon, write_lexicon
     from kivuko.errors import ConfigError
     from kivuko.evaluation.retrieval import check_writable
 
     if (method is Method.TRANSPORT) != (model is not None):
         raise ConfigError("--method transport needs --model STUDENT, and --method ibm1 uses none.")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"{out} is there already. Choose another --out, or give --overwrite.")
+    check_out(out, overwrite=overwrite)
     check_writable(out)
     to_english = direction is Direction.TO_ENGLISH
     dictionary = (

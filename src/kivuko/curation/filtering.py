@@ -5,16 +5,18 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kivuko.curation.quality import PairQuality, QualityScorer
 from kivuko.data.bitext import SentencePair
 from kivuko.data.readers import EMPTY_SIDE, BitextFile
+from kivuko.data.readers.records import COMPRESSED, TARS
+from kivuko.data.whole import written_whole
 from kivuko.errors import ConfigError, DataError
 
 BATCH = 256  # pairs scored at once
@@ -132,9 +134,12 @@ def check_out(*paths: Path, overwrite: bool) -> None:
     """Make sure, before hours of work, that files can be written.
 
     Raises:
-        ConfigError: If one is there already and is not to be replaced, or its folder is not there.
+        ConfigError: If one is there already and is not to be replaced, its folder is not there, or its name says that
+            it is compressed, which none is.
     """
     for path in paths:
+        if path.suffix.lower() in (*COMPRESSED, *TARS):
+            raise ConfigError(f"{path}: plain text is written, which no {path.suffix} holds. Choose another --out.")
         if path.is_dir() or (path.exists() and not overwrite):
             raise ConfigError(f"{path} is there already. Choose another --out, or give --overwrite for a file.")
         if not path.parent.is_dir():
@@ -191,20 +196,8 @@ def _shown(number: float) -> str:
 @contextmanager
 def written_tables(*paths: Path) -> Iterator[list[Any]]:
     """Yield a writer of tab-separated rows for each path; the files get their names when all are whole."""
-    beside = [path.with_name(f".{path.name}.partial") for path in paths]
-    try:
-        with ExitStack() as stack:
-            files: list[IO[str]] = [
-                stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for path in beside
-            ]
-            yield [
-                csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
-                for file in files
-            ]
-        for partial, path in zip(beside, paths, strict=True):
-            partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{paths[0]} cannot be written: {error}.") from error
-    finally:
-        for partial in beside:
-            partial.unlink(missing_ok=True)
+    with written_whole(*paths) as files:
+        yield [
+            csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
+            for file in files
+        ]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from kivuko.data.alignments import split_words
 from kivuko.data.bitext import SentencePair
+from kivuko.data.whole import written_whole
 from kivuko.errors import DataError
 from kivuko.models.word_lexicon import WordLinks
 
@@ -176,16 +177,10 @@ def write_lexicon(entries: Iterable[Entry], path: Path) -> int:
     Raises:
         DataError: If the file cannot be written.
     """
-    beside = path.with_name(f".{path.name}.partial")
     written = 0
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write("\t".join(_COLUMNS) + "\n")
-            for word, translation, probability, count in entries:
-                file.write(f"{word}\t{translation}\t{probability:.4f}\t{count:.2f}\n")
-                written += 1
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error}.") from error
+    with written_whole(path) as (file,):
+        file.write("\t".join(_COLUMNS) + "\n")
+        for word, translation, probability, count in entries:
+            file.write(f"{word}\t{translation}\t{probability:.4f}\t{count:.2f}\n")
+            written += 1
     return written

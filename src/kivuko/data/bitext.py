@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kivuko.config import BitextSource
+from kivuko.data.lines import kind_of
 from kivuko.data.pairs import MAX_LINE_CHARACTERS, SentencePair
 from kivuko.data.readers import EMPTY_SIDE, BitextFile, ReaderOptions
 from kivuko.errors import ConfigError, DataError
@@ -191,8 +192,7 @@ def _rank(pair: SentencePair, seed: int) -> bytes:
 
 def _decoded_lines(path: Path, digest: "hashlib._Hash") -> Iterator[str]:
     if not path.is_file():
-        kind = "a folder" if path.is_dir() else "no such file"
-        raise DataError(f"Bitext {path}: expected a file with English<TAB>translation lines, found {kind}.")
+        raise DataError(f"Bitext {path}: expected a file with English<TAB>translation lines, found {kind_of(path)}.")
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):

@@ -18,6 +18,7 @@ from kivuko.data.pairs import SentencePair
 from kivuko.data.profile import Profile, survey
 from kivuko.data.readers import Record
 from kivuko.data.runs import Placed, place
+from kivuko.data.samples import PairSample, key_digests
 from kivuko.data.seen import KeyCounter, text_digests
 from kivuko.data.shingles import text_key
 from kivuko.data.tidying import tidy
@@ -79,13 +80,15 @@ class CleaningReport(NamedTuple):
 def learn(records: Iterable[Record]) -> Learned:
     """Read the text once and learn what is usual in it, when it is tidied.
 
+    The models of the languages do not depend on the order of the text.
+
     Raises:
         DataError: If there is no pair.
     """
-    learned, sample = survey(records, tidy=tidy, distinct=False)
-    sample = sample[:_MOST_TO_TRAIN_ON]
-    has_enough = len(sample) >= LEAST_TO_LEARN
-    return Learned(learned, SideModels(sample, is_all=learned.pairs == len(sample)) if has_enough else None)
+    chosen = PairSample(_MOST_TO_TRAIN_ON)
+    learned, drawn = survey(_tidied(records, chosen), distinct=False)
+    sample = drawn if learned.pairs <= _MOST_TO_TRAIN_ON else chosen.pairs()
+    return Learned(learned, SideModels(sample) if len(sample) >= LEAST_TO_LEARN else None)
 
 
 def judge(
@@ -119,7 +122,7 @@ def judge(
             if judged:
                 flaws.look(lambda each: _test_item(each.pair, judged))
             left = flaws.left()
-            digests = text_digests(["\0".join(flaws.keys[i]) for i in left])
+            digests = key_digests([flaws.keys[i] for i in left])
             flaws.reject(left, pairs.add(digests), Flaw(Reason.DUPLICATE))
             if signatures is not None:
                 left = flaws.left()
@@ -177,6 +180,15 @@ def clean(
     return CleaningReport(learned.profile, kept, tidied, steps, rejected, examples)
 
 
+def _tidied(records: Iterable[Record], chosen: PairSample) -> Iterator[Record]:
+    """Yield the records tidied, and show the pairs among them to a sample."""
+    for record in records:
+        pair = SentencePair(tidy(record.english), tidy(record.translation))
+        if not record.flaw and all(pair):
+            chosen.add(pair)
+        yield record._replace(english=pair.english, translation=pair.translation)
+
+
 class _Flaws:
     """What was found so far to be wrong with the records of a batch.
 
@@ -216,7 +228,8 @@ def _look_at_trigrams(
         places = left[start : start + _TOGETHER]
         both = [trigrams([flaws.keys[i][side] for i in places]) for side in (0, 1)]
         if sides is not None:
-            for i, each in zip(places, sides.score(*both), strict=True):
+            scores = sides.score(*both, digests=key_digests([flaws.keys[i] for i in places]))
+            for i, each in zip(places, scores, strict=True):
                 flaws.found[i] = wrong_language(each, options.deviations)
         if near is not None and signatures is not None:
             signatures[places] = near.keys(*both)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kivuko.data.pairs import SentencePair
+from kivuko.data.samples import pair_digests
+from kivuko.data.seen import Keys
 from kivuko.data.shingles import Shingles, text_key
 from kivuko.data.trigrams import Trigrams, trigrams
 
@@ -47,25 +49,34 @@ class SideModels:
 
     Args:
         pairs: What to train on.
-        is_all: Whether each pair that will be asked about is among `pairs`.
 
     References:
         Cavnar and Trenkle, "N-Gram-Based Text Categorization", SDAIR 1994, for n-grams of characters; the likelihoods
         are those of a naive Bayes classifier.
     """
 
-    def __init__(self, pairs: Sequence[SentencePair], *, is_all: bool) -> None:
-        self._own = is_all
+    def __init__(self, pairs: Sequence[SentencePair]) -> None:
+        self._own = np.unique(pair_digests(pairs))
         texts = [trigrams([text_key(pair[side]) for pair in pairs]) for side in (0, 1)]
         both = [_Side.of(*sides) for sides in _both_ways(texts)]
         self._drafts = [_Model(side, np.ones(len(pairs), np.bool_)) for side in both]
         trained = self._is_believed(both)
         self._models = [_Model(side, trained) for side in both]
 
-    def score(self, english: Trigrams, translations: Trigrams) -> list[tuple[SideScores, SideScores]]:
-        """Look at both sides of some pairs."""
+    def score(
+        self, english: Trigrams, translations: Trigrams, *, digests: Keys | None = None
+    ) -> list[tuple[SideScores, SideScores]]:
+        """Look at both sides of some pairs.
+
+        Args:
+            english: Trigrams of the English sides.
+            translations: Trigrams of the others.
+            digests: What `pair_digests` makes of the pairs, which tells those that were trained on; None if none were.
+        """
         both = [_Side.of(*sides) for sides in _both_ways([english, translations])]
-        trained = self._is_believed(both) if self._own else np.zeros(len(english.starts) - 1, np.bool_)
+        trained = np.zeros(len(english.starts) - 1, np.bool_)
+        if digests is not None:
+            trained = np.isin(digests, self._own) & self._is_believed(both)
         scores = []
         for side, model, other in zip(both, self._models, self._models[::-1], strict=True):
             likelihoods = model.likelihoods(side.texts, trained)
@@ -75,7 +86,7 @@ class SideModels:
         return list(zip(*scores, strict=True))
 
     def _is_believed(self, both: "Sequence[_Side]") -> NDArray[np.bool_]:
-        """Say of each pair that the drafts were trained on whether they think both sides usual."""
+        """Say of each pair, if the drafts were trained on it, whether they think both sides usual."""
         is_own = np.ones(len(both[0].texts.starts) - 1, np.bool_)
         believed: NDArray[np.bool_] = np.logical_and.reduce(
             [

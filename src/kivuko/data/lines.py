@@ -21,6 +21,20 @@ def existing(path: Path) -> Path:
     return path
 
 
+def kind_of(path: Path) -> str:
+    """Say what is there in place of a file that can be read again and again.
+
+    Example:
+        >>> kind_of(Path("/")), kind_of(Path("/no/such")), kind_of(Path("/dev/null"))[:16]
+        ('a folder', 'no such file', 'a pipe or device')
+    """
+    if path.is_dir():
+        return "a folder"
+    if not path.exists():
+        return "no such file"
+    return "a pipe or device, which cannot be read twice; write to a file what comes out of it, and name that"
+
+
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a UTF-8 file, also gzipped, that are not blank, with their numbers from 1.
 

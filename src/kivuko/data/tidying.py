@@ -7,6 +7,8 @@ from html.entities import html5
 
 import regex
 
+from kivuko.data.tags import without_tags
+
 # Joiners spell words in Persian and in Indic scripts; everything else that is invisible goes.
 _INVISIBLE = regex.compile(r"\p{Cc}|(?![\u200c\u200d])\p{Cf}|\p{Co}|\p{Cs}|\ufffe|\uffff")
 # Scripts without spaces between words, where a space of no width may stand for one.
@@ -21,8 +23,6 @@ _IDLE_JOINER = regex.compile(
 _REFERENCE = regex.compile(
     r"&(?:#[0-9]{1,9}+|#[xX][0-9A-Fa-f]{1,8}+|[A-Za-z][A-Za-z0-9]{1,31}+);|&(?:amp|lt|gt|quot)(?![\p{L}\p{N};])"
 )
-_BREAK = regex.compile(r"<(?:br|p|div|li|tr|td|h\d)\b[^<>]*>", regex.IGNORECASE)
-_TAG = regex.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>")
 # Arabic letters in the shapes that they take in a word, as old fonts encoded them, and the stroke that lengthens one.
 _ARABIC_SHAPES = regex.compile(r"[\ufb50-\ufdff\ufe70-\ufefc]+|\u0640+")
 # Letters that Unicode 5.1 gave a code of their own, and how they were spelt before: a consonant, a virama, a joiner.
@@ -43,7 +43,7 @@ _POSITION = regex.compile(r"%\d+\$")
 
 
 def tidy(text: str, steps: Counter[str] | None = None) -> str:
-    r"""Resolve character references, drop tags and invisible characters, compose letters, fold white space.
+    r"""Drop tags, resolve character references, drop invisible characters, compose letters, fold white space.
 
     Letters are composed by NFC, which changes none into another, unlike NFKC. Joiners stay where they spell words.
     Arabic letters in the shapes of old fonts become letters, Malayalam chillus and the Bengali khanda ta have one code.
@@ -59,10 +59,8 @@ def tidy(text: str, steps: Counter[str] | None = None) -> str:
         >>> tidy("\ufee3\ufeae\ufea3\ufe92\ufe8e") == "\u0645\u0631\u062d\u0628\u0627"
         True
     """
-    if "&" in text:
-        text = _step("character references", text, resolve_references(text), steps)
-    if "<" in text:
-        text = _step("tags", text, _TAG.sub("", _BREAK.sub(" ", text)), steps)
+    if "<" in text or "&" in text:
+        text = _without_markup(text, steps)
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     text = " ".join(text.split())
@@ -99,6 +97,19 @@ def resolve_references(text: str) -> str:
         'Fish & chips, < 5: News&notes &notit;'
     """
     return str(_REFERENCE.sub(_resolved, text))
+
+
+def _without_markup(text: str, steps: Counter[str] | None) -> str:
+    """Drop tags and resolve references, in this order, so that `Type &lt;b&gt; for bold` keeps its text."""
+    untagged = without_tags(text)
+    resolved = resolve_references(untagged)
+    if resolved == untagged:
+        return _step("tags", text, untagged, steps)
+    _step("character references", untagged, resolved, steps)
+    found = without_tags(resolved, is_resolved=True)
+    if steps is not None and (untagged != text or found != resolved):
+        steps["tags"] += 1
+    return found
 
 
 def _resolved(reference: regex.Match[str]) -> str:

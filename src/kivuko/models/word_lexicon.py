@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from kivuko.config import Frozen
 from kivuko.data.lines import numbered_lines
+from kivuko.data.whole import written_whole
 from kivuko.errors import DataError
 from kivuko.models.lexicon import align_pieces
 from kivuko.models.words import Analyzer
@@ -165,15 +166,8 @@ def write_word_lexicon(lexicon: WordLexicon, path: str | Path) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_lines(lexicon))
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error}.") from error
+    with written_whole(Path(path)) as (file,):
+        file.writelines(_lines(lexicon))
 
 
 def read_word_lexicon(path: str | Path) -> WordLexicon:

@@ -35,10 +35,12 @@ def staged_directory(directory: Path) -> Iterator[Path]:
             process can write and what one that was killed moved aside is back.
 
     Raises:
-        ConfigError: If another process is writing the same directory.
+        ConfigError: If another process is writing the same directory, or a file is in its place.
     """
     stage = directory.with_name(f".{directory.name}.partial")
     with exclusive(directory):
+        if directory.exists() and not directory.is_dir():
+            raise ConfigError(f"{directory} is a file: choose another place for a directory.")
         try:
             _remove(stage)
             stage.mkdir()
@@ -199,11 +201,11 @@ def _aside(directory: Path) -> Path:
 def _restore(directory: Path) -> None:
     """Put back what was moved aside if nothing came in its place, and remove it otherwise."""
     old = _aside(directory)
-    if old.exists() and not directory.exists():
+    if old.is_dir() and not directory.exists():
         old.rename(directory)
     _remove(old)
 
 
 def _remove(directory: Path) -> None:
-    if directory.exists():
+    if directory.is_dir():  # a file of that name is somebody else's
         shutil.rmtree(directory)

@@ -28,7 +28,7 @@ def compiled(english: str, translation: str) -> bytes:
 
 def tree(folder: Path) -> Path:
     for name, content in (
-        ("locale/sw_KE/LC_MESSAGES/app.mo", compiled("Open", "Fungua")),
+        ("locale/sw/LC_MESSAGES/app.mo", compiled("Open", "Fungua")),
         ("po/app-sw.po", catalog("Close", "Funga")),
         ("po/fr.po", catalog("Close", "Fermer")),
         ("po/sw.txt", b"no catalogue"),
@@ -61,7 +61,7 @@ def test_catalogues_of_a_folder_are_found_by_language(tmp_path: Path) -> None:
 
 def test_catalogue_with_two_names_is_read_once(tmp_path: Path) -> None:
     folder = tree(tmp_path)
-    (folder / "locale/sw_KE/LC_MESSAGES/same.mo").symlink_to("app.mo")
+    (folder / "locale/sw/LC_MESSAGES/same.mo").symlink_to("app.mo")
     assert list(BitextFile(folder, SWAHILI).pairs()) == [OPEN, CLOSE]
 
 
@@ -154,13 +154,69 @@ def test_package_that_is_cut_between_catalogues_is_refused(tmp_path: Path) -> No
         list(BitextFile(path, SWAHILI))
 
 
-def test_letters_of_menus_are_not_marked(tmp_path: Path) -> None:
-    (tmp_path / "sw.po").write_bytes(catalog("_Open", "F_ungua"))
-    assert list(BitextFile(tmp_path / "sw.po").pairs()) == [OPEN]
-    (tmp_path / "ja.po").write_bytes(catalog("E&xit", "終了 (&X)"))
-    assert list(BitextFile(tmp_path / "ja.po").pairs()) == [("Exit", "終了")]
-    (tmp_path / "ha.po").write_bytes(catalog("file_name of _x", "sunan file_name"))
-    assert list(BitextFile(tmp_path / "ha.po").pairs()) == [("file_name of _x", "sunan file_name")]
+def test_catalogue_of_another_language_is_one_flaw_among_the_others(tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    german = catalog("Close", "Schließen").replace(b'UTF-8\\n"', b'UTF-8\\n"\n"Language: de\\n"')
+    (folder / "po/more-sw.po").write_bytes(german)
+    assert [record[1:4] for record in BitextFile(folder, SWAHILI)][-1] == (
+        "po/more-sw.po",
+        "",
+        "catalogue in another language",
+    )
+
+
+def test_dialects_that_are_read_together_are_told(tmp_path: Path) -> None:
+    names = ("zh_CN/LC_MESSAGES/a.mo", "zh_CN/LC_MESSAGES/b.mo", "zh_TW.UTF-8/LC_MESSAGES/a.mo", "zh-tools/a-zh.mo")
+    for name in names[:2]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(compiled("Open", "打开"))
+    one = ReaderOptions(BitextFormat.GETTEXT, "zh")
+    assert len(list(BitextFile(tmp_path, one))) == 2
+    for name in names[2:]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(compiled("Open", "開啟"))
+    with pytest.warns(UserWarning, match=r"of zh \(1\), zh_CN \(2\), zh_TW \(1\) were read together"):
+        assert len(list(BitextFile(tmp_path, one))) == 4
+    assert len(list(BitextFile(tmp_path, ReaderOptions(BitextFormat.GETTEXT, "zh_TW")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("marked", "plain"),
+    [
+        (("_Open", "F_ungua"), OPEN),
+        (("&Open", "&Fungua"), OPEN),
+        (("Save _As…", "Hifadhi _Kama…"), ("Save As…", "Hifadhi Kama…")),
+        (("Sa_ve As", "_Hifadhi Kama"), ("Save As", "Hifadhi Kama")),
+        (("E&xit", "終了 (&X)"), ("Exit", "終了")),
+        (("_File", "文件(_F)"), ("File", "文件")),
+        (("_Édition", "_Hariri"), ("Édition", "Hariri")),
+    ],
+)
+def test_letters_of_menus_are_not_marked(tmp_path: Path, marked: tuple[str, str], plain: tuple[str, str]) -> None:
+    (tmp_path / "a.po").write_bytes(catalog(*marked))
+    assert list(BitextFile(tmp_path / "a.po").pairs()) == [plain]
+
+
+@pytest.mark.parametrize(
+    ("english", "translation"),
+    [
+        ("R&D budget", "Bajeti ya R&D"),
+        ("R&D budget", "Bajeti ya U&M"),
+        ("R&D budget", "Bajeti ya &Utafiti"),
+        ("AT&T phones", "Simu za AT&T"),
+        ("Questions (Q&A)", "Maswali (Q&A)"),
+        ("Set user_name now", "Weka user_name sasa"),
+        ("Set user_name now", "Weka jina_la sasa"),
+        ("The field _id is missing", "Sehemu ya _id haipo"),
+        ("Fish &amp; chips", "Samaki &amp; chipsi"),
+        ("Fish &amp; chips", "Samaki&nbsp;na chipsi"),
+        ("file_name of _x", "sunan file_name"),
+        ("_Open", "&Fungua"),
+    ],
+)
+def test_words_with_the_sign_of_a_menu_letter_keep_it(tmp_path: Path, english: str, translation: str) -> None:
+    (tmp_path / "a.po").write_bytes(catalog(english, translation))
+    assert list(BitextFile(tmp_path / "a.po").pairs()) == [(english, translation)]
 
 
 def test_truncated_package_is_refused(tmp_path: Path) -> None:

@@ -176,6 +176,12 @@ def test_numbered_columns_need_no_first_row(tmp_path: Path) -> None:
     assert records(tmp_path / "a.tsv", "Ndiyo.\t7\tYes.\n", options) == [YES]
 
 
+@pytest.mark.parametrize(("english", "translation"), [("2", "2"), ("2", "02"), ("en", "en")])
+def test_one_column_for_both_sides_is_refused(english: str, translation: str) -> None:
+    with pytest.raises(ConfigError, match="both be column"):
+        ReaderOptions(english=english, translation=translation)
+
+
 def test_one_column_without_the_other_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="both columns"):
         records(tmp_path / "a.tsv", "x\ty\n", ReaderOptions(english="1"))
@@ -254,6 +260,13 @@ def test_tmx_variant_of_a_country_is_found_by_its_own_tag(tmp_path: Path) -> Non
     assert records(tmp_path / "a.tmx", content, ReaderOptions(language="sw_TZ"))[0].flaw == "no variant in sw_TZ"
 
 
+def test_place_between_letters_leaves_a_space(tmp_path: Path) -> None:
+    content = TMX.replace("Ndi<hi>yo</hi>.", 'Bonyeza<ph x="1"/>sasa<ph/>, <ph/>n<it pos="begin"/>dani<ph/>.')
+    assert records(tmp_path / "a.tmx", content)[0].translation == "Bonyeza sasa, ndani."
+    content = XLIFF_1.replace("Ndi", 'Ndi<x id="3"/>')
+    assert records(tmp_path / "a.xlf", content)[0] == Record(1, "Yes.", "Ndi yo.")
+
+
 def test_xliff_language_may_be_written_with_its_country_or_in_three_letters(tmp_path: Path) -> None:
     for told, asked in (("sw-KE", "sw"), ("sw", "sw_KE"), ("swh", "sw"), ("zh-Hant", "zh_Hant")):
         content = XLIFF_1.replace('target-language="sw"', f'target-language="{told}"')
@@ -315,6 +328,38 @@ def test_po_keeps_what_is_translated_and_names_what_is_not(tmp_path: Path) -> No
         ("Help", "", "not translated"),
         ("Old", "Zee", "obsolete"),
     ]
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+@pytest.mark.parametrize(
+    ("told", "asked", "is_read"),
+    [
+        ("de", "sw", False),
+        ("zh_CN", "zh_TW", False),
+        ("sr@latin", "sw", False),
+        ("sw_KE", "sw", True),
+        ("swh", "sw", True),
+        ("sw_KE.UTF-8", "sw", True),
+        ("zh", "zh_TW", True),
+        ("sr@latin", "sr", True),
+        ("", "sw", True),
+        ("LANGUAGE", "sw", True),
+        ("de", None, True),
+    ],
+)
+def test_catalogue_of_another_language_is_refused(
+    tmp_path: Path, told: str, asked: str | None, is_read: bool, is_compiled: bool
+) -> None:
+    header = f'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\nLanguage: {told}\\n"\n\n'
+    content = f'{header}msgid "Yes."\nmsgstr "Ndiyo."\n'
+    file = tmp_path / ("a.mo" if is_compiled else "a.po")
+    file.write_bytes(polib.pofile(content).to_binary() if is_compiled else content.encode())
+    options = ReaderOptions(language=asked)
+    if is_read:
+        assert list(BitextFile(file, options)) == [YES]
+    else:
+        with pytest.raises(DataError, match=f"Language: {told}`, expected '{asked}'"):
+            list(BitextFile(file, options))
 
 
 def test_compiled_catalogue_holds_the_same_pairs(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
 import bz2
 import gzip
+import io
 import lzma
+import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 
+from kivuko.config import BitextSource
+from kivuko.data.bitext import read_bitext
+from kivuko.data.readers import BitextFile, BitextFormat, ReaderOptions
 from kivuko.data.readers.streams import FREE_BYTES, MAX_LINE_BYTES, read_lines, read_whole
 from kivuko.errors import DataError
 
@@ -133,3 +140,28 @@ def test_file_that_must_be_read_at_once_is_bounded(tmp_path: Path) -> None:
     assert read_whole(path, limit=5) == b"12345"
     with pytest.raises(DataError, match="longer than 4 bytes"):
         read_whole(path, limit=4)
+
+
+@pytest.mark.parametrize("ending", ["tsv.tar", "tsv.tar.gz", "tsv.tgz", "TSV.TXZ"])
+def test_name_of_an_archive_says_the_format_of_the_file_in_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"en-sw.{ending}"
+    mode: Any = {"r": "w", "z": "w:gz", "Z": "w:xz"}[ending[-1]]
+    with tarfile.open(path, mode) as archive:
+        content = b"Yes.\tNdiyo.\n"
+        member = tarfile.TarInfo("en-sw.tsv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    file = BitextFile(path)
+    assert not file.is_plain_tsv
+    assert list(file.pairs()) == [("Yes.", "Ndiyo.")]
+    assert list(read_bitext(BitextSource(path=path, language="sw")).pairs) == [("Yes.", "Ndiyo.")]
+
+
+def test_pipe_is_refused_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.tsv"
+    os.mkfifo(path)
+    for options in (ReaderOptions(), ReaderOptions(format=BitextFormat.CSV)):
+        with pytest.raises(DataError, match="found a pipe or device, which cannot be read twice"):
+            next(iter(BitextFile(path, options)))
+    with pytest.raises(DataError, match="found a pipe or device"):
+        read_bitext(BitextSource(path=path, language="sw"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import regex
 from lxml import etree
 
 from kivuko.data.formats.tatoeba import ISO_639_3
@@ -17,6 +18,10 @@ _HEADER = "x-gettext-domain-header"  # what XLIFF that was made of a PO file kee
 _UNTRANSLATED = ("new", "needs-translation")
 # Elements whose content is code of the document that was translated, not its text.
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut"})
+# Those that stand for something between words, unlike the ends of what is bold.
+_PLACES = frozenset({"ph", "x"})
+_PLACE = "\0"  # XML can hold none
+_BETWEEN = regex.compile(r"(?<=[\p{L}\p{M}\p{N}])\0+(?=[\p{L}\p{M}\p{N}])")
 
 
 def read_tmx(path: Path, options: ReaderOptions) -> Iterator[Record]:
@@ -102,7 +107,7 @@ def _damage(path: Path, error: etree.XMLSyntaxError) -> DataError:
 def _check_languages(path: Path, element: etree._Element, options: ReaderOptions) -> None:
     for names, expected in ((("source-language", "srcLang"), "en"), (("target-language", "trgLang"), options.language)):
         told = element.get(names[0]) or element.get(names[1])
-        if told and expected and not (is_in_language(told, expected) or is_in_language(expected, told)):
+        if told and expected and is_other_language(told, expected):
             raise DataError(f"{path}: its {names[0]} is {told!r}, expected {expected!r}.")
 
 
@@ -148,13 +153,23 @@ def _forget(element: etree._Element) -> None:
 
 
 def text_of(element: etree._Element) -> str:
-    """Return the text of an element and of what is in it, without codes of the document that was translated."""
+    """Return the text of an element and of what is in it, without codes of the document that was translated.
+
+    A space is left for a `ph` or `x` between letters or digits.
+    """
+    return str(_BETWEEN.sub(" ", _text_with_places(element))).replace(_PLACE, "")
+
+
+def _text_with_places(element: etree._Element) -> str:
     parts = [element.text or ""]
     for child in element:
-        if not isinstance(child.tag, str):
+        name = etree.QName(child).localname if isinstance(child.tag, str) else ""
+        if not name:
             parts.append(reference_text(child))
-        elif etree.QName(child).localname not in _CODES:
-            parts.append(text_of(child))
+        elif name in _PLACES:
+            parts.append(_PLACE)
+        if name and name not in _CODES:
+            parts.append(_text_with_places(child))
         parts.append(child.tail or "")
     return "".join(parts)
 
@@ -180,7 +195,17 @@ def is_in_language(tag: str, language: str) -> bool:
     return f"{_tag(tag)}-".startswith(f"{_tag(language)}-")
 
 
+def is_other_language(told: str, expected: str) -> bool:
+    """Say whether neither of two language tags is of a part of the other.
+
+    Example:
+        >>> is_other_language("sw_KE", "sw"), is_other_language("zh", "zh-TW"), is_other_language("de", "sw")
+        (False, False, True)
+    """
+    return not (is_in_language(told, expected) or is_in_language(expected, told))
+
+
 def _tag(language: str) -> str:
     """Return a language tag in one spelling: `zh-tw`, and two letters where there are two."""
-    first, dash, rest = language.strip().replace("_", "-").lower().partition("-")
+    first, dash, rest = language.strip().replace("_", "-").replace("@", "-").lower().partition("-")
     return f"{_TWO_LETTERS.get(first, first)}{dash}{rest}"

@@ -5,12 +5,14 @@ import io
 import os
 import re
 import tarfile
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from kivuko.data.readers.catalogs import MAX_CATALOG_BYTES, read_catalog
+from kivuko.data.readers.catalogs import MAX_CATALOG_BYTES, OtherLanguageError, read_catalog
 from kivuko.data.readers.records import COMPRESSED, ReaderOptions, Record
 from kivuko.data.readers.streams import decompressed, read_bounded, read_whole, reporting_damage
 from kivuko.errors import ConfigError, DataError
@@ -31,8 +33,8 @@ def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
     """Read all catalogues of a language, PO and MO, in the order of their names; their records are numbered through.
 
     A catalogue is one of the language if its file or a folder above it is named by it: `po/sw.po`, `app-sw.po`,
-    `sw_KE/LC_MESSAGES/app.mo`. One that cannot be read, or is longer than `MAX_CATALOG_BYTES`, is a single record with
-    a flaw.
+    `sw_KE/LC_MESSAGES/app.mo`. One that cannot be read, is longer than `MAX_CATALOG_BYTES`, or says in its header that
+    it is in another language, is a single record with a flaw. Where the names tell several dialects, a warning does.
 
     Args:
         path: A folder, a `.deb` file, or the name of an installed package, of Python's or of Debian's.
@@ -49,21 +51,34 @@ def read_gettext(path: Path, options: ReaderOptions) -> Iterator[Record]:
     else:
         catalogs = _on_disk(_files(path), options.language)
     number = 0
+    dialects: Counter[str] = Counter()
     for catalog in catalogs:
         is_compiled = _COMPILED[_plain(catalog.name).suffix.lower()]
         flaw = _LONG if catalog.is_long else ""
         try:
-            for record in () if flaw else read_catalog(catalog.read(), catalog.name, is_compiled=is_compiled):
-                number += 1
-                yield record._replace(place=number)
+            if not flaw:
+                content = catalog.read()
+                for record in read_catalog(content, catalog.name, is_compiled=is_compiled, language=options.language):
+                    number += 1
+                    yield record._replace(place=number)
+        except OtherLanguageError:
+            flaw = "catalogue in another language"
         except DataError:
             flaw = "no readable gettext catalogue"
         if flaw:
             number += 1
             name = str(catalog.name).encode(errors="replace").decode()  # a name need not be UTF-8
             yield Record(number, name, "", flaw)
+        elif dialect := _dialect(catalog.name, options.language):
+            dialects[dialect] += 1
     if not number:
         raise DataError(f"{path} has no gettext catalogue in {options.language!r}.")
+    if len(dialects) > 1:
+        told = ", ".join(f"{dialect} ({count:,})" for dialect, count in sorted(dialects.items()))
+        warnings.warn(
+            f"{path}: catalogues of {told} were read together. --language may name one of them, region and all.",
+            stacklevel=2,
+        )
 
 
 def is_catalog_of(path: PurePosixPath | Path, language: str) -> bool:
@@ -73,10 +88,23 @@ def is_catalog_of(path: PurePosixPath | Path, language: str) -> bool:
         >>> [is_catalog_of(Path(name), "sw") for name in ("po/sw.po", "sw_KE/x.mo", "app.sw.po.gz", "sw/x.txt", "so.po")]
         [True, True, True, False, False]
     """  # noqa: E501
-    plain = _plain(path)
-    names = [*plain.parts[:-1], plain.stem, re.split(r"[.-]", plain.stem)[-1]]
     of_language = re.compile(rf"{re.escape(language)}(?:[_@.-].*)?", re.IGNORECASE)
-    return plain.suffix.lower() in _COMPILED and any(of_language.fullmatch(name) for name in names)
+    return _plain(path).suffix.lower() in _COMPILED and any(map(of_language.fullmatch, _names(path)))
+
+
+def _names(path: PurePosixPath | Path) -> list[str]:
+    """Return what may name the language of a catalogue: the folders above it, its name, and the end of that."""
+    plain = _plain(path)
+    return [*plain.parts[:-1], plain.stem, re.split(r"[.-]", plain.stem)[-1]]
+
+
+def _dialect(path: PurePosixPath | Path, language: str) -> str:
+    """Return the part of a language that the name of a catalogue tells, or the language, or nothing if unclear."""
+    part = re.compile(
+        rf"({re.escape(language)}(?:[_-](?:[a-z]{{4}}|[a-z]{{2}}|[0-9]{{3}}))*(?:@\w+)?)(?:\.utf-?8)?", re.IGNORECASE
+    )
+    found = [told[1].replace("-", "_") for told in map(part.fullmatch, _names(path)) if told]
+    return max(found, key=len, default="")
 
 
 def _plain(path: PurePosixPath | Path) -> PurePosixPath:

@@ -15,6 +15,7 @@ from kivuko.data.readers.markup import read_tmx, read_xliff
 from kivuko.data.readers.packages import read_gettext
 from kivuko.data.readers.records import (
     COMPRESSED,
+    TARS,
     BitextFormat,
     ReaderOptions,
     Record,
@@ -72,9 +73,9 @@ class BitextFile:
 
     @property
     def is_plain_tsv(self) -> bool:
-        """Whether this is two columns with a tab between, neither compressed nor told to be read in some other way."""
+        """Whether this is two columns with a tab between, not compressed or archived, nor told to be read otherwise."""
         is_tsv = named_format(self.path) in (BitextFormat.TSV, None)
-        return self.options.format is None and is_tsv and self.path.suffix.lower() not in COMPRESSED
+        return self.options.format is None and is_tsv and self.path.suffix.lower() not in (*COMPRESSED, *TARS)
 
     def pairs(self, left_out: Counter[str] | None = None) -> Iterator[SentencePair]:
         """Yield the sentence pairs with white space folded, without what has a flaw or an empty side.

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from kivuko.errors import ConfigError
 
 COMPRESSED = (".gz", ".dz", ".bz2", ".xz", ".zst")
+# Ends of the names of tar archives, and what they are compressed by.
+TARS = {".tar": "", ".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz"}
 
 
 class Record(NamedTuple):
@@ -66,6 +68,14 @@ class ReaderOptions:
     english: str | None = None
     translation: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse one column for both sides."""
+        if self.english is None or self.translation is None:
+            return
+        are_numbers = self.english.isdecimal() and self.translation.isdecimal()
+        if self.english == self.translation or (are_numbers and int(self.english) == int(self.translation)):
+            raise ConfigError(f"The English and the translation cannot both be column {self.english!r}: name two.")
+
 
 def spelled_format(argument: Path) -> tuple[BitextFormat | None, Path]:
     """Tell the format from a path that has it before a colon; a file of that name comes first.
@@ -114,10 +124,10 @@ def named_format(path: Path) -> BitextFormat | None:
     """Return the format that the name of a file says, if it does.
 
     Example:
-        >>> named_format(Path("memory.TMX.xz"))
-        <BitextFormat.TMX: 'tmx'>
+        >>> named_format(Path("memory.TMX.xz")), named_format(Path("en-sw.tsv.tar.gz"))
+        (<BitextFormat.TMX: 'tmx'>, <BitextFormat.TSV: 'tsv'>)
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSED]
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (*COMPRESSED, *TARS)]
     return _NAMED.get(suffixes[-1]) if suffixes else None
 
 

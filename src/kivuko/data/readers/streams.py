@@ -13,8 +13,9 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 import zstandard
 
+from kivuko.data.lines import kind_of
 from kivuko.data.pairs import MAX_LINE_CHARACTERS
-from kivuko.data.readers.records import COMPRESSED
+from kivuko.data.readers.records import COMPRESSED, TARS
 from kivuko.errors import DataError
 
 MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
@@ -26,7 +27,6 @@ _GZIP = 16 + zlib.MAX_WBITS
 _MAX_DICTIONARY_BYTES = 1 << 28
 # A kilobyte of a hostile zstandard file can become 32 megabytes, one of bzip2 20.
 _CHUNK_BYTES = 1024
-_TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz"}
 
 
 class Line(NamedTuple):
@@ -66,10 +66,9 @@ def open_stream(path: Path) -> Iterator[BinaryIO]:
             of files than one, or an archive bomb: more than `MAX_RATIO` times its size and more than `FREE_BYTES`.
     """
     if not path.is_file():
-        raise DataError(f"Bitext {path}: expected a file, found {'a folder' if path.is_dir() else 'no such file'}.")
-    suffix = _TARS.get(path.suffix.lower(), path.suffix)
-    name = path.name.lower()
-    is_tar = path.suffix.lower() in _TARS or name.endswith((".tar", *(f".tar{each}" for each in COMPRESSED)))
+        raise DataError(f"Bitext {path}: expected a file, found {kind_of(path)}.")
+    suffix = TARS.get(path.suffix.lower(), path.suffix)
+    is_tar = path.suffix.lower() in TARS or path.name.lower().endswith(tuple(f".tar{each}" for each in COMPRESSED))
     with reporting_damage(path), path.open("rb") as file, decompressed(file, suffix, path) as stream:
         if is_tar:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
