@@ -57,10 +57,38 @@ def test_sides_may_be_the_other_way_round() -> None:
     assert leaks(("Mvua za masika huanza mwezi wa Machi.", "The long rains begin in March.")).whole.exact == 1
 
 
-def test_other_punctuation_is_near_and_not_exact() -> None:
-    found = leaks(("Something else.", "Mvua za masika, huanza mwezi wa Machi!"))
+@pytest.mark.parametrize(
+    "translation",
+    [
+        "Mvua za masika, huanza mwezi wa Machi!",
+        "mvua za masika huanza mwezi wa machi",
+        "- “Mvua za masika huanza mwezi wa Machi.”",
+        "Mvua za masika huanza mwezi waMachi.",
+    ],
+)
+def test_other_punctuation_and_spacing_is_the_same_and_not_exact(translation: str) -> None:
+    found = leaks(("Something else.", translation))
+    assert found.queries == Overlap(0, 0, 2, same=1)
+    assert found.training == found.translation == Overlap(0, 0, 1, same=1)
+    assert "1 of 2 judged pairs leak by either side (0 exactly, 1 with the same letters and digits)" in found.summary()
+
+
+def test_a_pair_whose_sides_are_found_unequally_well_leaks_as_the_worse_of_them() -> None:
+    found = leaks(("The long rains begin in March", "Mvua za masika huanza mwezi wa Machi."))
+    assert found.whole == Overlap(0, 0, 2, same=1)
+    assert found.either == Overlap(1, 0, 2)
+    assert found.training == Overlap(1, 0, 1)
+
+
+def test_other_words_are_only_near() -> None:
+    found = leaks(("Something else.", "Mvua za masika huanza mwezi wa Machi."[:-7] + "Mach"))
     assert found.queries == Overlap(0, 1, 2)
-    assert found.training == Overlap(0, 1, 1)
+
+
+def test_text_without_letters_is_the_same_as_no_other() -> None:
+    empty = Collection([Document("d", "", "...")], [Query("q", "?!")], [Qrel("q", "d", 1)])
+    (found,) = count_leaks([SentencePair("—", "!")], [JudgedTexts(empty)])
+    assert found.is_clean
 
 
 def test_what_is_found_both_ways_counts_as_exact() -> None:

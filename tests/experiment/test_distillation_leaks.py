@@ -43,6 +43,16 @@ def test_bitext_with_test_items_is_refused_with_their_number(config: DistillConf
     assert not config.out.with_name("student.partial").exists()
 
 
+@pytest.mark.parametrize("dress", ["{}", "“{}”!", "- {}"])
+def test_bitext_with_test_items_but_for_punctuation_is_refused(
+    config: DistillConfig, bitext: Path, tmp_path: Path, dress: str
+) -> None:
+    query, document = training_pair(bitext, 0)
+    collection = beir(tmp_path / "beir", (dress.format(query.rstrip(".")), dress.format(document.rstrip(".").upper())))
+    with pytest.raises(ConfigError, match=r"1 of 1 whole"):
+        distill(untrained(config, against=(collection,)))
+
+
 def test_validation_collection_is_looked_for_too(config: DistillConfig, bitext: Path, tmp_path: Path) -> None:
     collection = beir(tmp_path / "beir", training_pair(bitext, 3), split="dev")
     validation = config.validation.model_copy(update={"collection": collection})

@@ -42,6 +42,17 @@ def text_key(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
+def words_key(key: str) -> str:
+    """Return the letters, marks and digits of a key, with one space wherever anything else stands between them.
+
+    Example:
+        >>> words_key(text_key("- “Good morning,” she said."))
+        'good morning she said'
+    """
+    return _NO_WORD.sub(" ", key).strip()
+
+
+@lru_cache(maxsize=64)
 def shingles(key: str) -> Shingles:
     """Return the distinct trigrams of a key's letters, marks and digits, sorted; punctuation counts as a space.
 

@@ -120,7 +120,7 @@ def _without_leaks(
         if config.leaks == "drop" and not found.is_clean:
             notify(f"{name}: {found.summary()}, which are left out")
             bitexts = without
-        elif found.training.exact:
+        elif found.training.certain:
             refused.append(f"{name}: {found.summary()}")
         elif not found.is_clean:
             notify(f"{name}: {found.summary()}")

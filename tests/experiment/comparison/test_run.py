@@ -106,6 +106,14 @@ def test_near_leaks_are_told(config: CompareConfig) -> None:
     assert "bitext of sw nearly has items of tiny: 8 of 8 judged pairs leak by either side (0 exactly)" in line
 
 
+def test_test_items_but_for_punctuation_are_refused(config: CompareConfig) -> None:
+    [language, _] = config.languages
+    lines = [f"“{text.capitalize()}!”\t- {accented(text, 'sw')}" for text in ENGLISH]
+    language.bitext[0].path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ConfigError, match=r"items of tiny in it.*\(0 exactly, 8 with the same letters and digits\)"):
+        refuse_leaks(language)
+
+
 def test_a_system_can_have_its_own_student_of_the_same_size(
     values: dict[str, Any], tmp_path: Path, tiny_encoder_dir: Path
 ) -> None:

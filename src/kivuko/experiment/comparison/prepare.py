@@ -127,7 +127,7 @@ def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
 def refuse_leaks(language: LanguageConfig, notify: Callable[[str], None] = lambda message: None) -> None:
     """Refuse bitext that has items of a task or of the validation collection in it, and tell of what is nearly so.
 
-    *In it* is up to case, white space and Unicode form, *nearly* as `find_leaks` has it.
+    *In it* is with the same letters and digits, *nearly* as `find_leaks` has it.
 
     Raises:
         ConfigError: With how many of what, and what to do.
@@ -139,7 +139,7 @@ def refuse_leaks(language: LanguageConfig, notify: Callable[[str], None] = lambd
         asked.append(("the validation", told.collection, read_collection(told.collection, split=told.split)))
     for name, folder, collection in asked:
         found = find_leaks(bitexts, collection)
-        if found.training.exact:
+        if found.training.certain:
             against = folder or "FOLDER (its texts in BEIR's layout)"
             raise ConfigError(
                 f"The bitext of {language.code} has items of {name} in it. {found.summary()} Remove them with "
