@@ -73,6 +73,31 @@ def test_other_punctuation_and_spacing_is_the_same_and_not_exact(translation: st
     assert "1 of 2 judged pairs leak by either side (0 exactly, 1 with the same letters and digits)" in found.summary()
 
 
+@pytest.mark.parametrize(
+    ("judged", "trained"),
+    [
+        ("Ẹ káàárọ̀, ṣé dáadáa ni?", "E kaaaro, se daadaa ni?"),
+        ("Ẹ káàárọ̀, ṣé dáadáa ni?", "Ẹ kaaarọ, ṣe daadaa ni?"),
+        ("Ela não está aqui.", "Ela nao esta aqui."),
+        ("ذَهَبَ الوَلَدُ", "ذهب الولــد"),
+        ("שָׁלוֹם לָכֶם", "שלום לכם"),
+        ("Oʻzbek tili", "O'zbek tili"),
+    ],
+)
+def test_marks_that_may_be_left_out_make_no_other_text(judged: str, trained: str) -> None:
+    for one, other in ((judged, trained), (trained, judged)):
+        asked = JudgedTexts(Collection([Document("d", "", "Else.")], [Query("q", one)], [Qrel("q", "d", 1)]))
+        (found,) = count_leaks([SentencePair("Something.", other)], [asked])
+        assert found.queries == Overlap(0, 0, 1, same=1)
+
+
+@pytest.mark.parametrize(("judged", "trained"), [("की", "का"), ("ที่ดี", "ทาดา"), ("か", "が"), ("কি", "কা")])
+def test_marks_that_are_vowels_make_another_text(judged: str, trained: str) -> None:
+    asked = JudgedTexts(Collection([Document("d", "", "Else.")], [Query("q", judged)], [Qrel("q", "d", 1)]))
+    (found,) = count_leaks([SentencePair("Something.", trained)], [asked])
+    assert found.is_clean
+
+
 def test_a_pair_whose_sides_are_found_unequally_well_leaks_as_the_worse_of_them() -> None:
     found = leaks(("The long rains begin in March", "Mvua za masika huanza mwezi wa Machi."))
     assert found.whole == Overlap(0, 0, 2, same=1)

@@ -20,7 +20,8 @@ class Overlap(NamedTuple):
         exact: As the same text up to case, white space, invisible characters and Unicode form.
         near: Only as nearly the same.
         total: How many there are.
-        same: Not exactly, but with the same letters and digits: all that differs is punctuation and spacing.
+        same: Not exactly, but with the same letters and digits: all that differs is punctuation, spacing and
+            marks that may be left out (`words_key`).
     """
 
     exact: int
