@@ -69,6 +69,10 @@ class Leaks(NamedTuple):
         """Whether no training pair has anything of the collection, not even nearly."""
         return self.training.found == 0
 
+    def record(self) -> dict[str, dict[str, int]]:
+        """Return the counts as JSON has them."""
+        return {name: overlap._asdict() for name, overlap in self._asdict().items()}
+
     def summary(self) -> str:
         """Say in one sentence how many of what leak.
 

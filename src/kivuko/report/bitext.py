@@ -43,7 +43,7 @@ def leaks_record(
 ) -> dict[str, Any]:
     """Return the same as JSON has it, and how many records of the bitext were left out for what."""
     names = {"bitext": str(bitext), "against": str(collection), "split": split}
-    return names | {name: getattr(leaks, name)._asdict() for name in _LEAKS} | {"left_out": dict(left_out)}
+    return names | leaks.record() | {"left_out": dict(left_out)}
 
 
 def print_stats(bitext: Path, profile: Profile) -> None:
