@@ -6,7 +6,7 @@ from ir_measures import Qrel
 from kivuko.config import BitextSource
 from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.collections import Collection, Document, Query
-from kivuko.data.leakage import JudgedTexts, Leaks, Overlap, count_leaks, find_leaks
+from kivuko.data.leakage import JudgedTexts, Leaks, Overlap, count_leaks, find_leaks, remove_leaks
 from kivuko.errors import DataError
 
 
@@ -108,6 +108,32 @@ def test_a_pair_whose_sides_are_found_unequally_well_leaks_as_the_worse_of_them(
 def test_other_words_are_only_near() -> None:
     found = leaks(("Something else.", "Mvua za masika huanza mwezi wa Machi."[:-7] + "Mach"))
     assert found.queries == Overlap(0, 1, 2)
+
+
+def test_items_within_longer_texts_are_counted_apart() -> None:
+    found = leaks(
+        ("The Nile is long. The long rains begin in March. They end in May, and farmers plant.", "Kitu."),
+        ("Else.", "Alisema: mvua za masika huanza mwezi wa Machi, halafu wakulima hupanda mahindi."),
+    )
+    assert (found.queries, found.documents) == (Overlap(0, 0, 2, within=1), Overlap(0, 0, 2, within=1))
+    assert found.either == Overlap(0, 0, 2, within=1)
+    assert found.whole == Overlap(0, 0, 2)
+    assert found.training == Overlap(0, 0, 2, within=2)
+    assert not found.is_clean
+    assert found.summary().endswith(
+        "0 of 2 training pairs have a part in it; 1 more judged pairs stand within longer texts or in pieces, "
+        "with 2 more training pairs"
+    )
+
+
+def test_a_piece_of_a_document_is_counted_and_removed(tmp_path: Path) -> None:
+    passage = "The long rains begin in March. They end in May, and then the farmers plant maize and beans."
+    asked = Collection([Document("d", "", passage)], [Query("q", "Lini?")], [Qrel("q", "d", 1)])
+    pairs = [SentencePair("They end in May, and then the farmers plant.", "x"), SentencePair("They end.", "y")]
+    source = BitextSource(path=tmp_path / "en-sw.tsv", language="sw")
+    [kept], found = remove_leaks([Bitext(source, pairs, 0, "")], JudgedTexts(asked))
+    assert found.documents == Overlap(0, 0, 1, within=1)
+    assert kept.pairs == pairs[1:]
 
 
 def test_text_without_letters_is_the_same_as_no_other() -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.collections import Collection
+from kivuko.data.containment import ContainmentIndex
 from kivuko.data.shingles import NearIndex, shingles, text_key, words_key
 from kivuko.errors import DataError
 
@@ -22,16 +23,18 @@ class Overlap(NamedTuple):
         total: How many there are.
         same: Not exactly, but with the same letters and digits: all that differs is punctuation, spacing and
             marks that may be left out (`words_key`).
+        within: None of these, but word for word within a longer text, or in a piece of at least six words.
     """
 
     exact: int
     near: int
     total: int
     same: int = 0
+    within: int = 0
 
     @property
     def found(self) -> int:
-        """All that were found."""
+        """All that were found whole: exact, same and near together."""
         return self.exact + self.same + self.near
 
     @property
@@ -66,8 +69,8 @@ class Leaks(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Whether no training pair has anything of the collection, not even nearly."""
-        return self.training.found == 0
+        """Whether no training pair has anything of the collection, not even nearly or within a longer text."""
+        return self.training.found + self.training.within == 0
 
     def record(self) -> dict[str, dict[str, int]]:
         """Return the counts as JSON has them."""
@@ -84,9 +87,13 @@ class Leaks(NamedTuple):
         either, whole, training = (
             f"{each.found:,} of {each.total:,}" for each in (self.either, self.whole, self.training)
         )
+        within = (
+            f"; {self.either.within:,} more judged pairs stand within longer texts or in pieces, "
+            f"with {self.training.within:,} more training pairs"
+        )
         return (
             f"{either} judged pairs leak by either side ({_how(self.either)}), {whole} whole ({_how(self.whole)}); "
-            f"{training} training pairs have a part in it"
+            f"{training} training pairs have a part in it{within if self.training.within else ''}"
         )
 
 
@@ -96,6 +103,7 @@ class SideMatch(NamedTuple):
     exact: frozenset[int]
     same: frozenset[int]
     near: frozenset[int]
+    within: frozenset[int]
 
     @property
     def found(self) -> frozenset[int]:
@@ -137,6 +145,7 @@ class JudgedTexts:
         for each, text in enumerate(words):
             self._same[_letters(text)].add(each)
         self._near = NearIndex([shingles(text) for text in words], threshold=near)
+        self._containment = ContainmentIndex(words)
         # The numbers of the texts that a text is judged together with.
         self.partners: dict[int, set[int]] = defaultdict(set)
         for query_id, doc_id in self.judged:
@@ -153,7 +162,7 @@ class JudgedTexts:
         words = words_key(key)
         same = frozenset(self._same.get(_letters(words), ()) if words else ()) - exact
         near = frozenset(near.text for near in self._near.near(shingles(words))) - exact - same
-        return SideMatch(exact, same, near)
+        return SideMatch(exact, same, near, self._containment.related(words) - exact - same - near)
 
 
 class LeakCounter:

@@ -23,7 +23,12 @@ _LEAKS = {
     "english": "training pairs, by their English",
     "translation": "training pairs, by their translation",
 }
-_FOUND = {"exact": "found exactly", "same": "only with the same letters and digits", "near": "only nearly"}
+_FOUND = {
+    "exact": "found exactly",
+    "same": "only with the same letters and digits",
+    "near": "only nearly",
+    "within": "only within a longer text or in pieces",
+}
 
 
 def print_leaks(bitext: Path, collection: Path, leaks: Leaks) -> None:

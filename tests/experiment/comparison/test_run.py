@@ -104,10 +104,8 @@ def test_near_leaks_are_told(config: CompareConfig) -> None:
     told: list[str] = []
     refuse_leaks(config.languages[0], told.append)
     [line] = told
-    assert (
-        "in the bitext of sw there are nearly items of tiny: 8 of 8 judged pairs leak by either side (0 exactly)"
-        in line
-    )
+    assert "in the bitext of sw there are nearly or in part items of tiny: 8 of 8 judged pairs leak" in line
+    assert "by either side (0 exactly)" in line
 
 
 def test_test_items_but_for_punctuation_are_refused(config: CompareConfig) -> None:

@@ -60,7 +60,7 @@ def refuse_leaks(
                     "or set allow_leaks to train on them all the same."
                 )
             if not found.is_clean:
-                how = "there are" if found.training.certain else "there are nearly"
+                how = "there are" if found.training.certain else "there are nearly or in part"
                 notify(f"warning: in {what} {how} items of {name}: {found.summary()}.")
     return counted
 
