@@ -61,7 +61,8 @@ def words_key(key: str) -> str:
     if not key.isascii():
         spelled = unicodedata.normalize("NFD", key).replace(_STROKE, "")
         key = unicodedata.normalize("NFC", _OPTIONAL_MARKS.sub("", spelled))
-    return _BETWEEN_WORDS.sub(" ", key).strip()
+    words: str = _BETWEEN_WORDS.sub(" ", key)
+    return words.strip()
 
 
 @lru_cache(maxsize=64)
