@@ -35,10 +35,10 @@ def test_leaks_are_counted_for_each_file_and_collection(bitext: Path, collection
     flags = ("--bitext", bitext, "--bitext", bitext, "--against", collection, "--split", "dev", "--json")
     first, second = json.loads(run("leaks", *flags))
     assert first == second
-    assert first["documents"] == {"exact": 1, "near": 0, "total": 1}
-    assert first["queries"] == {"exact": 0, "near": 1, "total": 1}
-    assert first["whole"] == {"exact": 0, "near": 1, "total": 1}
-    assert first["training"] == {"exact": 1, "near": 0, "total": 3}
+    assert first["documents"] == {"exact": 1, "near": 0, "total": 1, "same": 0, "within": 0}
+    assert first["queries"] == {"exact": 0, "near": 0, "total": 1, "same": 1, "within": 0}
+    assert first["whole"] == {"exact": 0, "near": 0, "total": 1, "same": 1, "within": 0}
+    assert first["training"] == {"exact": 1, "near": 0, "total": 3, "same": 0, "within": 0}
 
 
 def test_leaks_say_what_was_left_out(bitext: Path, collection: Path) -> None:

@@ -6,7 +6,7 @@ from ir_measures import Qrel
 from kivuko.config import BitextSource
 from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.collections import Collection, Document, Query
-from kivuko.data.leakage import JudgedTexts, Leaks, Overlap, count_leaks, find_leaks
+from kivuko.data.leakage import JudgedTexts, Leaks, Overlap, count_leaks, find_leaks, remove_leaks
 from kivuko.errors import DataError
 
 
@@ -57,10 +57,89 @@ def test_sides_may_be_the_other_way_round() -> None:
     assert leaks(("Mvua za masika huanza mwezi wa Machi.", "The long rains begin in March.")).whole.exact == 1
 
 
-def test_other_punctuation_is_near_and_not_exact() -> None:
-    found = leaks(("Something else.", "Mvua za masika, huanza mwezi wa Machi!"))
+@pytest.mark.parametrize(
+    "translation",
+    [
+        "Mvua za masika, huanza mwezi wa Machi!",
+        "mvua za masika huanza mwezi wa machi",
+        "- “Mvua za masika huanza mwezi wa Machi.”",
+        "Mvua za masika huanza mwezi waMachi.",
+    ],
+)
+def test_other_punctuation_and_spacing_is_the_same_and_not_exact(translation: str) -> None:
+    found = leaks(("Something else.", translation))
+    assert found.queries == Overlap(0, 0, 2, same=1)
+    assert found.training == found.translation == Overlap(0, 0, 1, same=1)
+    assert "1 of 2 judged pairs leak by either side (0 exactly, 1 with the same letters and digits)" in found.summary()
+
+
+@pytest.mark.parametrize(
+    ("judged", "trained"),
+    [
+        ("Ẹ káàárọ̀, ṣé dáadáa ni?", "E kaaaro, se daadaa ni?"),
+        ("Ẹ káàárọ̀, ṣé dáadáa ni?", "Ẹ kaaarọ, ṣe daadaa ni?"),
+        ("Ela não está aqui.", "Ela nao esta aqui."),
+        ("ذَهَبَ الوَلَدُ", "ذهب الولــد"),
+        ("שָׁלוֹם לָכֶם", "שלום לכם"),
+        ("Oʻzbek tili", "O'zbek tili"),
+    ],
+)
+def test_marks_that_may_be_left_out_make_no_other_text(judged: str, trained: str) -> None:
+    for one, other in ((judged, trained), (trained, judged)):
+        asked = JudgedTexts(Collection([Document("d", "", "Else.")], [Query("q", one)], [Qrel("q", "d", 1)]))
+        (found,) = count_leaks([SentencePair("Something.", other)], [asked])
+        assert found.queries == Overlap(0, 0, 1, same=1)
+
+
+@pytest.mark.parametrize(("judged", "trained"), [("की", "का"), ("ที่ดี", "ทาดา"), ("か", "が"), ("কি", "কা")])
+def test_marks_that_are_vowels_make_another_text(judged: str, trained: str) -> None:
+    asked = JudgedTexts(Collection([Document("d", "", "Else.")], [Query("q", judged)], [Qrel("q", "d", 1)]))
+    (found,) = count_leaks([SentencePair("Something.", trained)], [asked])
+    assert found.is_clean
+
+
+def test_a_pair_whose_sides_are_found_unequally_well_leaks_as_the_worse_of_them() -> None:
+    found = leaks(("The long rains begin in March", "Mvua za masika huanza mwezi wa Machi."))
+    assert found.whole == Overlap(0, 0, 2, same=1)
+    assert found.either == Overlap(1, 0, 2)
+    assert found.training == Overlap(1, 0, 1)
+
+
+def test_other_words_are_only_near() -> None:
+    found = leaks(("Something else.", "Mvua za masika huanza mwezi wa Machi."[:-7] + "Mach"))
     assert found.queries == Overlap(0, 1, 2)
-    assert found.training == Overlap(0, 1, 1)
+
+
+def test_items_within_longer_texts_are_counted_apart() -> None:
+    found = leaks(
+        ("The Nile is long. The long rains begin in March. They end in May, and farmers plant.", "Kitu."),
+        ("Else.", "Alisema: mvua za masika huanza mwezi wa Machi, halafu wakulima hupanda mahindi."),
+    )
+    assert (found.queries, found.documents) == (Overlap(0, 0, 2, within=1), Overlap(0, 0, 2, within=1))
+    assert found.either == Overlap(0, 0, 2, within=1)
+    assert found.whole == Overlap(0, 0, 2)
+    assert found.training == Overlap(0, 0, 2, within=2)
+    assert not found.is_clean
+    assert found.summary().endswith(
+        "0 of 2 training pairs have a part in it; 1 more judged pairs stand within longer texts or in pieces, "
+        "with 2 more training pairs"
+    )
+
+
+def test_a_piece_of_a_document_is_counted_and_removed(tmp_path: Path) -> None:
+    passage = "The long rains begin in March. They end in May, and then the farmers plant maize and beans."
+    asked = Collection([Document("d", "", passage)], [Query("q", "Lini?")], [Qrel("q", "d", 1)])
+    pairs = [SentencePair("They end in May, and then the farmers plant.", "x"), SentencePair("They end.", "y")]
+    source = BitextSource(path=tmp_path / "en-sw.tsv", language="sw")
+    [kept], found = remove_leaks([Bitext(source, pairs, 0, "")], JudgedTexts(asked))
+    assert found.documents == Overlap(0, 0, 1, within=1)
+    assert kept.pairs == pairs[1:]
+
+
+def test_text_without_letters_is_the_same_as_no_other() -> None:
+    empty = Collection([Document("d", "", "...")], [Query("q", "?!")], [Qrel("q", "d", 1)])
+    (found,) = count_leaks([SentencePair("—", "!")], [JudgedTexts(empty)])
+    assert found.is_clean
 
 
 def test_what_is_found_both_ways_counts_as_exact() -> None:

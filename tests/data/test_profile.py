@@ -1,8 +1,10 @@
 import math
+import tracemalloc
 
 import pytest
 
-from kivuko.data.profile import profile
+from kivuko.data import profile as profiles
+from kivuko.data.profile import profile, survey
 from kivuko.data.readers import Record
 from kivuko.errors import DataError
 
@@ -50,3 +52,27 @@ def test_nothing_to_read_is_refused_with_the_reason() -> None:
         profile([])
     with pytest.raises(DataError, match="2 records, most left out for: broken"):
         profile([Record(1, "", "", "broken"), Record(2, "", "", "broken")])
+
+
+def test_long_texts_do_not_wait_in_memory_to_be_counted() -> None:
+    long = (Record(number, f"{number}" + "a" * 25_000, f"{number}" + "b" * 25_000) for number in range(800))
+    tracemalloc.start()
+    try:
+        found = profile(long, sample=1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.distinct == 800
+    assert peak < 15e6, "the text is some 40 MB"
+
+
+def test_sample_of_long_texts_is_smaller_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = records(*((f"{number} " + "a" * 400, f"{number} " + "b" * 600) for number in range(100)))
+    whole, sample = survey(texts)
+    assert len(sample) == 100
+    monkeypatch.setattr(profiles, "_MOST_CHARACTERS", 30_000)
+    found, smaller = survey(texts)
+    assert 10 <= len(smaller) < 30
+    assert sum(len(side) for pair in smaller for side in pair) <= 30_000
+    assert (found.pairs, found.english.characters) == (whole.pairs, whole.english.characters)
+    assert survey(texts)[1] == smaller

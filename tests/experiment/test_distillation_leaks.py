@@ -43,6 +43,16 @@ def test_bitext_with_test_items_is_refused_with_their_number(config: DistillConf
     assert not config.out.with_name("student.partial").exists()
 
 
+@pytest.mark.parametrize("dress", ["{}", "“{}”!", "- {}"])
+def test_bitext_with_test_items_but_for_punctuation_is_refused(
+    config: DistillConfig, bitext: Path, tmp_path: Path, dress: str
+) -> None:
+    query, document = training_pair(bitext, 0)
+    collection = beir(tmp_path / "beir", (dress.format(query.rstrip(".")), dress.format(document.rstrip(".").upper())))
+    with pytest.raises(ConfigError, match=r"1 of 1 whole"):
+        distill(untrained(config, against=(collection,)))
+
+
 def test_validation_collection_is_looked_for_too(config: DistillConfig, bitext: Path, tmp_path: Path) -> None:
     collection = beir(tmp_path / "beir", training_pair(bitext, 3), split="dev")
     validation = config.validation.model_copy(update={"collection": collection})
@@ -67,12 +77,25 @@ def test_dropped_leaks_are_counted_and_left_out(config: DistillConfig, leaking: 
     assert dropped >= 1
     assert f"{dropped} of {lines} training pairs have a part in it, which are left out" in said[0]
     assert made.record["config"]["leaks"] == "drop"
+    assert made.record["leaks"][str(leaking)]["training"]["exact"] >= 1
 
 
-def test_allowed_leaks_are_trained_on(config: DistillConfig, leaking: Path, bitext: Path) -> None:
-    made = distill(untrained(config, against=(leaking,), leaks="allow"))
+def test_allowed_leaks_are_trained_on_told_and_recorded(config: DistillConfig, leaking: Path, bitext: Path) -> None:
+    said: list[str] = []
+    made = distill(untrained(config, against=(leaking,), leaks="allow"), notify=said.append)
     lines = len(bitext.read_text(encoding="utf-8").splitlines())
     assert made.record["inputs"]["bitext"][0]["pairs"] == lines
+    assert "beir: 1 of 2 judged pairs leak by either side" in said[0]
+    assert "which are trained on" in said[0]
+    record = json.loads((made.directory / "kivuko.json").read_text(encoding="utf-8"))
+    whole = record["leaks"][str(leaking)]["whole"]
+    assert (whole["exact"], whole["total"]) == (1, 2)
+
+
+def test_search_that_found_nothing_is_recorded(config: DistillConfig, tmp_path: Path) -> None:
+    clean = beir(tmp_path / "beir", ("Kitu kingine kabisa?", "Something else entirely."))
+    found = distill(untrained(config, against=(clean,))).record["leaks"]
+    assert found[str(clean)]["training"]["exact"] == 0
 
 
 def test_bitext_of_nothing_but_test_items_is_refused(config: DistillConfig, bitext: Path, tmp_path: Path) -> None:

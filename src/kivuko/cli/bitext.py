@@ -44,7 +44,7 @@ def leaks(
     translation: Translation = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count the test items that stand in training bitext, by either side, exactly and nearly.
+    """Count the test items that stand in training bitext, by either side: exactly, nearly, within longer texts.
 
     Example: `kivuko bitext leaks --bitext en-mr.tsv --against tatoeba/mr-en --json`
     """

@@ -69,7 +69,7 @@ def distill(
     against_split: Annotated[str | None, typer.Option(help="Its split, `test` by default.")] = None,
     allow_leaks: Annotated[bool, typer.Option("--allow-leaks", help="Train on test items all the same.")] = False,
     drop_leaks: Annotated[
-        bool, typer.Option("--drop-leaks", help="Leave out the pairs that hold test items, exactly or nearly.")
+        bool, typer.Option("--drop-leaks", help="Leave out the pairs that hold test items, also nearly or in part.")
     ] = False,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     precision: Annotated[

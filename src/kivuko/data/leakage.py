@@ -2,27 +2,45 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from kivuko.data.bitext import Bitext, SentencePair
 from kivuko.data.collections import Collection
-from kivuko.data.shingles import NearIndex, shingles, text_key
+from kivuko.data.containment import ContainmentIndex
+from kivuko.data.shingles import NearIndex, shingles, text_key, words_key
 from kivuko.errors import DataError
 
 NEAR = 0.8
 
 
 class Overlap(NamedTuple):
-    """How many of some things were found: as the same text, or only as nearly the same."""
+    """How many of some things were found; each counts once, as the best that was found of it.
+
+    Attributes:
+        exact: As the same text up to case, white space, invisible characters and Unicode form.
+        near: Only as nearly the same.
+        total: How many there are.
+        same: Not exactly, but with the same letters and digits: all that differs is punctuation, spacing and
+            marks that may be left out (`words_key`).
+        within: None of these, but word for word within a longer text, or in a piece of at least six words.
+    """
 
     exact: int
     near: int
     total: int
+    same: int = 0
+    within: int = 0
 
     @property
     def found(self) -> int:
-        """Exact and near together."""
-        return self.exact + self.near
+        """All that were found whole: exact, same and near together."""
+        return self.exact + self.same + self.near
+
+    @property
+    def certain(self) -> int:
+        """Exact and same together: what a run is refused for."""
+        return self.exact + self.same
 
 
 class Leaks(NamedTuple):
@@ -51,8 +69,12 @@ class Leaks(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
-        """Whether no training pair has anything of the collection, not even nearly."""
-        return self.training.found == 0
+        """Whether no training pair has anything of the collection, not even nearly or within a longer text."""
+        return self.training.found + self.training.within == 0
+
+    def record(self) -> dict[str, dict[str, int]]:
+        """Return the counts as JSON has them."""
+        return {name: overlap._asdict() for name, overlap in self._asdict().items()}
 
     def summary(self) -> str:
         """Say in one sentence how many of what leak.
@@ -62,24 +84,31 @@ class Leaks(NamedTuple):
             >>> Leaks(none, none, none, Overlap(2, 1, 4), Overlap(5, 1, 900), none, none).summary()
             '3 of 4 judged pairs leak by either side (2 exactly), 0 of 4 whole (0 exactly); 6 of 900 training pairs have a part in it'
         """  # noqa: E501
+        either, whole, training = (
+            f"{each.found:,} of {each.total:,}" for each in (self.either, self.whole, self.training)
+        )
+        within = (
+            f"; {self.either.within:,} more judged pairs stand within longer texts or in pieces, "
+            f"with {self.training.within:,} more training pairs"
+        )
         return (
-            f"{self.either.found:,} of {self.either.total:,} judged pairs leak by either side "
-            f"({self.either.exact:,} exactly), {self.whole.found:,} of {self.whole.total:,} whole "
-            f"({self.whole.exact:,} exactly); "
-            f"{self.training.found:,} of {self.training.total:,} training pairs have a part in it"
+            f"{either} judged pairs leak by either side ({_how(self.either)}), {whole} whole ({_how(self.whole)}); "
+            f"{training} training pairs have a part in it{within if self.training.within else ''}"
         )
 
 
 class SideMatch(NamedTuple):
-    """What one side of a training pair is among judged texts: numbers of texts, `near` without `exact`."""
+    """What one side of a training pair is among judged texts: numbers of texts, each in the first set it belongs to."""
 
     exact: frozenset[int]
+    same: frozenset[int]
     near: frozenset[int]
+    within: frozenset[int]
 
     @property
     def found(self) -> frozenset[int]:
-        """Exact and near together."""
-        return self.exact | self.near
+        """All of them."""
+        return self.exact.union(*self[1:])
 
 
 class JudgedTexts:
@@ -111,14 +140,29 @@ class JudgedTexts:
             self.queries[query_id] = _numbered([queries[query_id]], numbers)
             self.documents[doc_id] = _numbered(documents[doc_id], numbers)
         self._numbers = numbers
-        self._near = NearIndex([shingles(key) for key in numbers], threshold=near)
+        words = [words_key(key) for key in numbers]
+        self._same: dict[str, set[int]] = defaultdict(set)
+        for each, text in enumerate(words):
+            self._same[_letters(text)].add(each)
+        self._near = NearIndex([shingles(text) for text in words], threshold=near)
+        self._containment = ContainmentIndex(words)
+        # The numbers of the texts that a text is judged together with.
+        self.partners: dict[int, set[int]] = defaultdict(set)
+        for query_id, doc_id in self.judged:
+            for query in self.queries[query_id]:
+                for document in self.documents[doc_id]:
+                    self.partners[query].add(document)
+                    self.partners[document].add(query)
 
     def match(self, text: str) -> SideMatch:
         """Look a text up."""
         key = text_key(text)
         number = self._numbers.get(key)
         exact = frozenset(() if number is None else (number,))
-        return SideMatch(exact, frozenset(near.text for near in self._near.near(shingles(key))) - exact)
+        words = words_key(key)
+        same = frozenset(self._same.get(_letters(words), ()) if words else ()) - exact
+        near = frozenset(near.text for near in self._near.near(shingles(words))) - exact - same
+        return SideMatch(exact, same, near, self._containment.related(words) - exact - same - near)
 
 
 class LeakCounter:
@@ -131,25 +175,30 @@ class LeakCounter:
     def __init__(self, judged: JudgedTexts) -> None:
         self._judged = judged
         self._pairs = 0
-        self._exact: set[int] = set()
-        self._found: set[int] = set()
-        self._whole: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}
-        self._sides: dict[str, dict[bool, int]] = defaultdict(lambda: {True: 0, False: 0})
+        # By how well they were found, from exactly on: texts and pairs of texts, each with what was found better.
+        self._texts: list[set[int]] = [set() for _ in SideMatch._fields]
+        self._whole: list[set[tuple[int, int]]] = [set() for _ in SideMatch._fields]
+        self._sides: dict[str, list[int]] = defaultdict(lambda: [0 for _ in SideMatch._fields])
 
     def add(self, pair: SentencePair) -> bool:
-        """Look at a training pair, and say whether it holds a test item, exactly or nearly."""
+        """Look at a training pair, and say whether it holds a test item, exactly, nearly or otherwise."""
         self._pairs += 1
         english, translation = self._judged.match(pair.english), self._judged.match(pair.translation)
+        if not (english.found or translation.found):
+            return False
         sides = {"english": [english], "translation": [translation], "training": [english, translation]}
         for name, matches in sides.items():
-            exact = any(match.exact for match in matches)
-            if exact or any(match.near for match in matches):
-                self._sides[name][exact] += 1
-        self._exact |= english.exact | translation.exact
-        self._found |= english.found | translation.found
-        self._whole[True].update((e, t) for e in english.exact for t in translation.exact)
-        self._whole[False].update((e, t) for e in english.found for t in translation.found)
-        return bool(english.found or translation.found)
+            for grade, texts in enumerate(zip(*matches, strict=True)):
+                if any(texts):
+                    self._sides[name][grade] += 1
+                    break
+        ones: frozenset[int] = frozenset()
+        others: frozenset[int] = frozenset()
+        for grade, (one, other) in enumerate(zip(english, translation, strict=True)):
+            ones, others = ones | one, others | other
+            self._texts[grade] |= ones | others
+            self._whole[grade].update((e, t) for e in ones for t in self._judged.partners[e] & others)
+        return True
 
     def leaks(self) -> Leaks:
         """Return what was found so far."""
@@ -157,14 +206,14 @@ class LeakCounter:
         queries, documents = judged.queries, judged.documents
         items = [queries[query_id] | documents[doc_id] for query_id, doc_id in judged.judged]
         whole = [
-            [any((q, d) in there or (d, q) in there for q in queries[query] for d in documents[document])
-             for query, document in judged.judged]
-            for there in (self._whole[True], self._whole[False])
+            sum(any((q, d) in there or (d, q) in there for q in queries[query] for d in documents[document])
+                for query, document in judged.judged)
+            for there in self._whole
         ]  # fmt: skip
         return Leaks(
             queries=self._overlap(queries.values()),
             documents=self._overlap(documents.values()),
-            whole=Overlap(sum(whole[0]), sum(whole[1]) - sum(whole[0]), len(judged.judged)),
+            whole=_each_once(whole, len(judged.judged)),
             either=self._overlap(items),
             training=self._side("training"),
             english=self._side("english"),
@@ -173,12 +222,11 @@ class LeakCounter:
 
     def _overlap(self, things: Iterable[frozenset[int]]) -> Overlap:
         things = list(things)
-        exact = sum(not self._exact.isdisjoint(numbers) for numbers in things)
-        found = sum(not self._found.isdisjoint(numbers) for numbers in things)
-        return Overlap(exact, found - exact, len(things))
+        counts = [sum(not texts.isdisjoint(numbers) for numbers in things) for texts in self._texts]
+        return _each_once(counts, len(things))
 
     def _side(self, name: str) -> Overlap:
-        return Overlap(self._sides[name][True], self._sides[name][False], self._pairs)
+        return _overlap(self._sides[name], self._pairs)
 
 
 def count_leaks(pairs: Iterable[SentencePair], judged: Sequence[JudgedTexts]) -> list[Leaks]:
@@ -206,7 +254,7 @@ def find_leaks(bitexts: Iterable[Bitext], collection: Collection, *, near: float
 
 
 def remove_leaks(bitexts: Iterable[Bitext], judged: JudgedTexts) -> tuple[list[Bitext], Leaks]:
-    """Return bitext without the training pairs that hold a test item, exactly or nearly, and what leaked before.
+    """Return bitext without the training pairs that hold a test item, however it was found, and what leaked before.
 
     Args:
         bitexts: What is to be trained on.
@@ -220,3 +268,21 @@ def remove_leaks(bitexts: Iterable[Bitext], judged: JudgedTexts) -> tuple[list[B
 def _numbered(texts: Iterable[str], numbers: dict[str, int]) -> frozenset[int]:
     keys = (text_key(text) for text in texts)
     return frozenset(numbers.setdefault(key, len(numbers)) for key in sorted(keys) if key)
+
+
+def _letters(words: str) -> str:
+    return words.replace(" ", "")
+
+
+def _overlap(counts: Sequence[int], total: int) -> Overlap:
+    return Overlap(total=total, **dict(zip(SideMatch._fields, counts, strict=True)))
+
+
+def _each_once(counts: Sequence[int], total: int) -> Overlap:
+    """Return what was found, from counts that have what was found better in them, too."""
+    return _overlap([count - before for before, count in pairwise([0, *counts])], total)
+
+
+def _how(overlap: Overlap) -> str:
+    same = f", {overlap.same:,} with the same letters and digits" if overlap.same else ""
+    return f"{overlap.exact:,} exactly{same}"

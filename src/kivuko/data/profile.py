@@ -16,14 +16,15 @@ from fontTools.unicodedata import script
 
 from kivuko.data.bitext import SentencePair
 from kivuko.data.readers import Record
-from kivuko.data.seen import KeyCounter, text_digests
+from kivuko.data.seen import KeyCounter, Keys, text_digests
 from kivuko.data.shingles import text_key
 from kivuko.errors import DataError
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SAMPLE = 100_000
 LEAST_TO_LEARN = 50
-_TOGETHER_COUNTED = 3 * 65_536
+_TOGETHER_COUNTED = 65_536
+_MOST_CHARACTERS = 1 << 27  # of a sample: 1,342 for each of its pairs
 # Scripts that are written together count as one.
 _TOGETHER = {"Hira": "Jpan", "Kana": "Jpan", "Hani": "Jpan"}
 _NO_SCRIPT = frozenset({"Zyyy", "Zinh", "Zzzz"})
@@ -116,7 +117,7 @@ def profile(
     Args:
         records: The text.
         tidy: Applied to each side first.
-        sample: How many pairs to keep for the quantiles. At least 1.
+        sample: How many pairs to keep for the quantiles, fewer if they are very long. At least 1.
         distinct: Whether to count different texts, which takes most of the time.
 
     Raises:
@@ -134,12 +135,14 @@ def survey(
     drawn: list[SentencePair] = []
     records_read = pairs = copies = 0
     words, characters, different = [0, 0], [0, 0], [0, 0, 0]
-    waiting: list[str] = []
+    held = 0  # characters of the sample
+    thin = random.Random(1)  # noqa: S311  # not a secret; what is drawn of short texts does not depend on it
+    waiting: list[Keys] = []
     with KeyCounter() as seen:
 
         def count_different() -> None:
             """Add how many of what waits are new: English texts, translations and pairs by turns."""
-            is_new = seen.add(text_digests(waiting)).reshape(-1, 3).sum(axis=0)
+            is_new = seen.add(np.concatenate([np.empty(0, np.uint64), *waiting])).reshape(-1, 3).sum(axis=0)
             different[:] = [count + int(new) for count, new in zip(different, is_new, strict=True)]
             waiting.clear()
 
@@ -150,15 +153,26 @@ def survey(
                 left_out[record.flaw or "empty side"] += 1
                 continue
             place = pairs if pairs < sample else draw.randrange(pairs + 1)
-            drawn[place : place + 1] = [pair] if place < sample else []
+            if place < sample:
+                held += (
+                    len(pair.english)
+                    + len(pair.translation)
+                    - sum(len(side) for old in drawn[place : place + 1] for side in old)
+                )
+                drawn[place : place + 1] = [pair]
             pairs += 1
+            while held > _MOST_CHARACTERS and len(drawn) > 1:
+                sample = len(drawn) // 2
+                drawn = thin.sample(drawn, sample)
+                held = sum(len(side) for each in drawn for side in each)
             keys = [text_key(side) for side in pair]
             copies += keys[0] == keys[1]
             for side, text in enumerate(pair):
                 words[side] += len((_ASCII_WORD if text.isascii() else _WORD).findall(text))
                 characters[side] += len(text)
             if distinct:
-                waiting += (f"en\0{keys[0]}", f"tr\0{keys[1]}", f"pair\0{keys[0]}\0{keys[1]}")
+                # As digests: whole texts would wait otherwise, however long they are.
+                waiting.append(text_digests([f"en\0{keys[0]}", f"tr\0{keys[1]}", f"pair\0{keys[0]}\0{keys[1]}"]))
                 if len(waiting) >= _TOGETHER_COUNTED:
                     count_different()
         if distinct:

@@ -16,7 +16,11 @@ from kivuko.data.tidying import space_words
 Shingles = NDArray[np.uint64]
 
 _IGNORABLE = regex.compile(r"\p{Cf}+")
+_OPTIONAL_MARKS = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Hebrew}\p{Arabic}])\p{Mn}+")
+_STROKE = "\u0640"  # which lengthens an Arabic word
 _NO_WORD = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+# With raised commas, which are letters to Unicode, and apostrophes to most who write them.
+_BETWEEN_WORDS = regex.compile(r"(?:[^\p{L}\p{M}\p{N}]|[\u02b9-\u02bf])+")
 
 
 class Near(NamedTuple):
@@ -39,6 +43,26 @@ def text_key(text: str) -> str:
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", space_words(text)).casefold())
     return " ".join(_IGNORABLE.sub("", folded).split())
+
+
+@lru_cache(maxsize=64)
+def words_key(key: str) -> str:
+    """Return the letters and digits of a key, with one space wherever anything but them stands.
+
+    Marks on Latin, Greek, Cyrillic, Hebrew and Arabic letters go (tones, accents, points, vowel signs): they are often
+    left out, and models that strip accents read the text as if they were. In other scripts marks are vowels, and stay.
+
+    Example:
+        >>> words_key(text_key("- “Ẹ káàárọ̀,” she said."))
+        'e kaaaro she said'
+        >>> words_key(text_key("हिन्दी में")) == text_key("हिन्दी में")
+        True
+    """
+    if not key.isascii():
+        spelled = unicodedata.normalize("NFD", key).replace(_STROKE, "")
+        key = unicodedata.normalize("NFC", _OPTIONAL_MARKS.sub("", spelled))
+    words: str = _BETWEEN_WORDS.sub(" ", key)
+    return words.strip()
 
 
 @lru_cache(maxsize=64)

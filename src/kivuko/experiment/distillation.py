@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from kivuko.config import DistillConfig
 from kivuko.data.bitext import Bitext, SentencePair, pair_weights, read_bitext, split_held_out
 from kivuko.data.collections import Collection, read_collection
-from kivuko.data.leakage import JudgedTexts, remove_leaks
+from kivuko.data.leakage import JudgedTexts, Leaks, remove_leaks
 from kivuko.errors import ConfigError, DataError, ModelError
 from kivuko.evaluation.measures import parse_measures
 from kivuko.evaluation.retrieval import evaluate_retrieval
@@ -87,7 +87,7 @@ def distill(
     validation = None
     if config.validation.collection is not None:
         validation = read_collection(config.validation.collection, split=config.validation.split)
-    bitexts = _without_leaks(config, bitexts, validation, notify)
+    bitexts, leaks = _without_leaks(config, bitexts, validation, notify)
     plan = run_plan(config, bitexts, validation)
     with exclusive(config.out), reporting_full_disks(config.out):
         partial = claim(config.out, plan, resume=resume, overwrite=overwrite)
@@ -95,7 +95,7 @@ def distill(
             partial.mkdir(exist_ok=True)
             write_json(partial / PLAN, plan)
             meter.keep_in(partial)
-            return _run(config, bitexts, validation, plan, partial, meter, notify, callbacks)
+            return _run(config, bitexts, leaks, validation, plan, partial, meter, notify, callbacks)
         except Exception:
             # What fails before the first checkpoint leaves nothing worth going on with.
             if not resume and last_checkpoint(partial / _CHECKPOINTS) is None:
@@ -105,24 +105,32 @@ def distill(
 
 def _without_leaks(
     config: DistillConfig, bitexts: list[Bitext], validation: Collection | None, notify: Callable[[str], None]
-) -> list[Bitext]:
-    """Refuse bitext with test items in it, or drop the pairs that hold them, as the config says."""
-    if config.leaks == "allow":
-        return bitexts
+) -> tuple[list[Bitext], dict[str, Leaks]]:
+    """Refuse bitext with test items in it, drop the pairs that hold them or go on, as the config says; and count them.
+
+    Returns:
+        The bitext to train on, and what was found before any pair was dropped for that collection.
+    """
     tests = {str(path): read_collection(path, split=config.against_split) for path in config.against}
     if validation is not None:
         tests[f"{config.validation.collection} ({config.validation.split})"] = validation
-    if not tests:
+    if not tests and config.leaks != "allow":
         notify("no collection of test items was given (--against): the bitext was not searched for them")
+    counted: dict[str, Leaks] = {}
     refused = []
     for name, collection in tests.items():
         without, found = remove_leaks(bitexts, JudgedTexts(collection))
-        if config.leaks == "drop" and not found.is_clean:
+        counted[name] = found
+        if found.is_clean:
+            continue
+        if config.leaks == "drop":
             notify(f"{name}: {found.summary()}, which are left out")
             bitexts = without
-        elif found.training.exact:
+        elif config.leaks == "allow":
+            notify(f"warning: {name}: {found.summary()}, which are trained on, as --allow-leaks says")
+        elif found.training.certain:
             refused.append(f"{name}: {found.summary()}")
-        elif not found.is_clean:
+        else:
             notify(f"{name}: {found.summary()}")
     if refused:
         raise ConfigError(
@@ -131,12 +139,13 @@ def _without_leaks(
         )
     if not any(bitext.pairs for bitext in bitexts):
         raise DataError("All training pairs hold test items, and none is left without them. Give other bitext.")
-    return bitexts
+    return bitexts, counted
 
 
 def _run(
     config: DistillConfig,
     bitexts: Sequence[Bitext],
+    leaks: Mapping[str, Leaks],
     validation: Collection | None,
     plan: Mapping[str, Any],
     partial: Path,
@@ -181,6 +190,7 @@ def _run(
         "parameters": parameter_count(student),
         "training_pairs": len(pairs),
         "held_out_pairs": len(held_out),
+        "leaks": {name: found.record() for name, found in leaks.items()},
         "empty_sides_left_out": {bitext.source.name: bitext.empty_sides for bitext in bitexts},
         "steps": log.steps,
         "history": log.history,

@@ -23,16 +23,23 @@ _LEAKS = {
     "english": "training pairs, by their English",
     "translation": "training pairs, by their translation",
 }
+_FOUND = {
+    "exact": "found exactly",
+    "same": "only with the same letters and digits",
+    "near": "only nearly",
+    "within": "only within a longer text or in pieces",
+}
 
 
 def print_leaks(bitext: Path, collection: Path, leaks: Leaks) -> None:
     """Print how many of what leak from a collection into bitext."""
     table = Table(title=escape(f"{bitext} against {collection}"), title_justify="left")
     table.add_column("of the")
-    for column in ("found exactly", "only nearly", "of"):
+    for column in (*_FOUND.values(), "of"):
         table.add_column(column, justify="right")
     for name, label in _LEAKS.items():
-        table.add_row(label, *(f"{count:,}" for count in getattr(leaks, name)))
+        overlap = getattr(leaks, name)
+        table.add_row(label, *(f"{getattr(overlap, how):,}" for how in (*_FOUND, "total")))
     Console().print(table)
 
 
@@ -41,7 +48,7 @@ def leaks_record(
 ) -> dict[str, Any]:
     """Return the same as JSON has it, and how many records of the bitext were left out for what."""
     names = {"bitext": str(bitext), "against": str(collection), "split": split}
-    return names | {name: getattr(leaks, name)._asdict() for name in _LEAKS} | {"left_out": dict(left_out)}
+    return names | leaks.record() | {"left_out": dict(left_out)}
 
 
 def print_stats(bitext: Path, profile: Profile) -> None:

@@ -15,7 +15,8 @@ from kivuko.errors import ConfigError, ModelError
 from kivuko.evaluation.scores import read_scores
 from kivuko.experiment.comparison import CompareConfig, compare, dry_run
 from kivuko.experiment.comparison.cells import RECORD, Cell, final_cells, tuning_cells
-from kivuko.experiment.comparison.prepare import language_bitext, refuse_leaks
+from kivuko.experiment.comparison.leaks import refuse_leaks, triples_of_all_cells
+from kivuko.experiment.comparison.prepare import LEAKS, language_bitext
 from kivuko.experiment.comparison.run import _claim
 from kivuko.experiment.comparison.training import order_of
 from kivuko.models.encoder import load_encoder, model_digest
@@ -103,7 +104,50 @@ def test_near_leaks_are_told(config: CompareConfig) -> None:
     told: list[str] = []
     refuse_leaks(config.languages[0], told.append)
     [line] = told
-    assert "bitext of sw nearly has items of tiny: 8 of 8 judged pairs leak by either side (0 exactly)" in line
+    assert "in the bitext of sw there are nearly or in part items of tiny: 8 of 8 judged pairs leak" in line
+    assert "by either side (0 exactly)" in line
+
+
+def test_test_items_but_for_punctuation_are_refused(config: CompareConfig) -> None:
+    [language, _] = config.languages
+    lines = [f"“{text.capitalize()}!”\t- {accented(text, 'sw')}" for text in ENGLISH]
+    language.bitext[0].path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        ConfigError, match=r"bitext of sw there are items of tiny.*\(0 exactly, 8 with the same letters and digits\)"
+    ):
+        refuse_leaks(language)
+
+
+def test_allowed_leaks_are_told_and_recorded(values: dict[str, Any], tmp_path: Path) -> None:
+    values |= {"systems": values["systems"][:1], "seeds": [0], "pairs": [8], "tuning": {}, "fusions": []}
+    values |= {"baselines": [], "languages": values["languages"][:1]}
+    path = Path(values["languages"][0]["bitext"][0]["path"])
+    path.write_text(path.read_text() + "".join(f"{text}.\t{accented(text, 'sw')}.\n" for text in ENGLISH))
+    told: list[str] = []
+    out = tmp_path / "out"
+    compare(parse_config(CompareConfig, values | {"allow_leaks": True}, origin="test"), out, notify=told.append)
+    assert "warning: in the bitext of sw there are items of tiny: 8 of 8 judged pairs" in told[0]
+    found = json.loads((out / LEAKS).read_text())["sw"]["bitext"]["tiny"]["documents"]
+    assert (found["same"], found["total"]) == (8, 8)
+
+
+def test_triples_with_test_items_are_refused(values: dict[str, Any], tmp_path: Path) -> None:
+    named = {"name": "translate-train", "objectives": [{"name": "contrastive"}], "translate_train": True}
+    triples = write_triples(tmp_path, "sw")
+    passages = Path(triples["passages"])
+    passages.write_text(passages.read_text().replace(" and so on", "."))
+    language = values["languages"][0] | {"translated": triples}
+    values |= {"languages": [language], "tuning": {}, "pairs": [4, 8], "seeds": [0]}
+    config = parse_config(CompareConfig, values | {"systems": [*values["systems"], named]}, origin="test")
+    seen = triples_of_all_cells(config, config.languages[0])
+    assert {pair.english for pair in seen} == {f"{text}." for text in ENGLISH}, "with those that answer nothing"
+    with pytest.raises(ConfigError, match=r"translated triples of sw there are items of tiny.*these files"):
+        refuse_leaks(config.languages[0], triples=seen)
+    with pytest.raises(ConfigError, match="translated triples of sw there are items of tiny"):
+        compare(config, tmp_path / "out")
+
+    others = parse_config(CompareConfig, values, origin="test")
+    assert not triples_of_all_cells(others, others.languages[0]), "no system learns from them"
 
 
 def test_a_system_can_have_its_own_student_of_the_same_size(

@@ -10,12 +10,12 @@ import torch
 
 from kivuko.config import BitextSource
 from kivuko.data.bitext import Bitext, SentencePair, pair_weights, read_bitext, split_held_out
-from kivuko.data.collections import Collection, read_collection
-from kivuko.data.leakage import find_leaks
+from kivuko.data.collections import Collection
 from kivuko.errors import ConfigError
 from kivuko.experiment.comparison.cells import Layout
 from kivuko.experiment.comparison.config import CompareConfig, LanguageConfig, ValidationTask
-from kivuko.experiment.comparison.named_tasks import collections_of, in_english, open_named
+from kivuko.experiment.comparison.leaks import refuse_leaks, triples_of_all_cells
+from kivuko.experiment.comparison.named_tasks import in_english, open_named
 from kivuko.experiment.comparison.task_config import TaskConfig
 from kivuko.experiment.comparison.workers import Workers, saying
 from kivuko.experiment.students import fit_student
@@ -28,6 +28,7 @@ from kivuko.search.manifest import corpus_digest, is_index
 
 # What is held out is the same for all seeds and systems, and no student is grown on it.
 _HELD_OUT_SEED = 0
+LEAKS = "leaks.json"
 
 
 def language_bitext(config: CompareConfig, language: LanguageConfig) -> tuple[list[Bitext], list[SentencePair]]:
@@ -70,13 +71,20 @@ def prepare(config: CompareConfig, out: Path, workers: Workers, notify: Callable
     """Make the teacher, the starting students and the indexes; what is there already is left alone.
 
     Raises:
-        ConfigError: If the bitext has test items in it.
+        ConfigError: If the training data have test items in them, and that is not allowed.
         KivukoError: If a model, a bitext or a collection cannot be read.
     """
     layout = Layout(out)
-    if not config.allow_leaks:
-        for language in config.languages:
-            refuse_leaks(language, notify)
+    found = {
+        language.code: refuse_leaks(
+            language, notify, triples=triples_of_all_cells(config, language), allow=config.allow_leaks
+        )
+        for language in config.languages
+    }
+    write_json(out / LEAKS, {
+        code: {kind: {name: leaks.record() for name, leaks in tasks.items()} for kind, tasks in kinds.items()}
+        for code, kinds in found.items()
+    })  # fmt: skip
     for task in (task for language in config.languages for task in language.tasks if task.task):
         opened = open_named(task)
         for said in (opened.incomplete, opened.unchecked):
@@ -122,31 +130,6 @@ def _missing(config: CompareConfig, layout: Layout) -> list[Shared]:
         if not layout.start(each.code, student).exists()
     ]
     return [item for _, item in sorted(indexes.values(), key=lambda found: -found[0])] + starts
-
-
-def refuse_leaks(language: LanguageConfig, notify: Callable[[str], None] = lambda message: None) -> None:
-    """Refuse bitext that has items of a task or of the validation collection in it, and tell of what is nearly so.
-
-    *In it* is up to case, white space and Unicode form, *nearly* as `find_leaks` has it.
-
-    Raises:
-        ConfigError: With how many of what, and what to do.
-    """
-    bitexts = [read_bitext(source) for source in language.bitext]
-    # The directions of a task have the same texts.
-    asked = [(task.name, task.collection, collections_of(task)[0]) for task in language.tasks]
-    if told := language.validation:
-        asked.append(("the validation", told.collection, read_collection(told.collection, split=told.split)))
-    for name, folder, collection in asked:
-        found = find_leaks(bitexts, collection)
-        if found.training.exact:
-            against = folder or "FOLDER (its texts in BEIR's layout)"
-            raise ConfigError(
-                f"The bitext of {language.code} has items of {name} in it. {found.summary()} Remove them with "
-                f"`kivuko bitext clean --against {against}`, or set allow_leaks to train on them all the same."
-            )
-        if not found.is_clean:
-            notify(f"warning: the bitext of {language.code} nearly has items of {name}: {found.summary()}.")
 
 
 def index_of(layout: Layout, collection: Collection) -> Path:
