@@ -285,7 +285,7 @@ def test_bitext_with_test_items_is_refused_unless_told(config: CompareConfig, tm
     source = config.languages[0].bitext[0].path
     asked = json.loads((config.languages[0].tasks[0].collection / "queries.jsonl").read_text().splitlines()[0])
     source.write_text(source.read_text() + f"something else\t{asked['text'].upper()}\n")
-    with pytest.raises(ConfigError, match=r"bitext of sw has items of tiny in it.*kivuko bitext clean --against"):
+    with pytest.raises(ConfigError, match=r"bitext of sw there are items of tiny.*kivuko bitext clean --against"):
         compare(config, tmp_path / "out")
 
 
@@ -296,7 +296,7 @@ def test_bitext_with_validation_items_is_refused(values: dict[str, Any], tmp_pat
     source = Path(first["bitext"][0]["path"])
     asked = json.loads((folder / "queries.jsonl").read_text().splitlines()[0])
     source.write_text(source.read_text() + f"something else\t{asked['text']}\n")
-    with pytest.raises(ConfigError, match="bitext of sw has items of the validation in it"):
+    with pytest.raises(ConfigError, match="bitext of sw there are items of the validation"):
         compare(parse_config(CompareConfig, values, origin="test"), tmp_path / "out")
 
 
