@@ -6,6 +6,7 @@ import pytest
 from sentence_transformers import MultiVectorEncoder
 
 from kivuko.curation import QualityScorer
+from kivuko.curation.quality import _regress
 from kivuko.data.bitext import SentencePair
 from kivuko.errors import DataError
 
@@ -112,3 +113,17 @@ def test_pair_without_a_word_gets_a_score(scorer: QualityScorer) -> None:
 def test_too_few_pairs_are_refused(clean: list[SentencePair], tiny_encoder: MultiVectorEncoder) -> None:
     with pytest.raises(DataError, match="at least 20 different sentence pairs to learn from, got 3"):
         QualityScorer(clean[:3] * 20, tiny_encoder, tiny_encoder)
+
+
+def test_no_feature_counts_against_a_pair() -> None:
+    random = np.random.default_rng(3)
+    margin, noise = random.normal(size=(200, 1)), random.normal(size=(200, 1))
+    given = np.hstack([margin + 1, noise - 0.5])
+    chance = np.hstack([margin - 1, noise + 0.5])
+    weights = _regress(given, chance)
+    assert weights.coverage == 0
+    swapped = _regress(given[:, ::-1], chance[:, ::-1])
+    assert (swapped.margin, swapped.coverage) == (0, pytest.approx(weights.margin))
+    alone = _regress(given * [1, 0], chance * [1, 0])
+    assert (alone.constant, alone.margin) == pytest.approx((weights.constant, weights.margin), abs=1e-6)
+    assert _regress(-abs(given), abs(chance))[1:] == (0, 0)

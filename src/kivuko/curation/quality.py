@@ -226,7 +226,25 @@ class _Rarity:
 
 
 def _regress(given: FloatArray, chance: FloatArray) -> Weights:
-    """Fit a logistic regression with a small ridge by Newton's method, on standardized features."""
+    """Fit a logistic regression whose slopes are not negative: every feature speaks for a pair.
+
+    Of few pairs the table of words knows little, and an unbounded slope of coverage can come out negative.
+    """
+    slopes, kept = np.zeros(given.shape[1]), list(range(given.shape[1]))
+    constant, found = _fit(given, chance)
+    while kept and found.min() < 0:
+        kept.pop(int(found.argmin()))
+        constant, found = _fit(given[:, kept], chance[:, kept])
+    slopes[kept] = found
+    return Weights(constant, *slopes.tolist())
+
+
+def _fit(given: FloatArray, chance: FloatArray) -> tuple[float, FloatArray]:
+    """Fit a logistic regression with a small ridge by Newton's method, on standardized features.
+
+    Returns:
+        The constant and a slope for each feature.
+    """
     rows = np.concatenate([given, chance])
     mean, scale = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-9)
     design = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
@@ -239,4 +257,4 @@ def _regress(given: FloatArray, chance: FloatArray) -> Weights:
         hessian = (design * (chances * (1 - chances))[:, None]).T @ design + ridge
         weights += np.linalg.solve(hessian, gradient)
     slopes = weights[1:] / scale
-    return Weights(float(weights[0] - slopes @ mean), *slopes.tolist())
+    return float(weights[0] - slopes @ mean), slopes
